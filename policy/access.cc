@@ -1,0 +1,115 @@
+// See access.h. Tested by tests/policy/explain_test.cc.
+#include "policy/access.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "policy/compiled.h"
+
+namespace reeve::policy {
+
+namespace {
+
+// " when args.amount, time", or nothing.
+std::string when_of(const CompiledRule& rule) {
+  std::string when;
+  if (rule.when) {
+    for (const Condition::Part& part : rule.when->parts()) {
+      when += (when.empty() ? " when " : ", ") + part.value.text;
+    }
+  }
+  return when;
+}
+
+std::string selects(const CompiledRule& rule) {
+  if (rule.selector.kind() == SelectorKind::kAll) return "everything" + when_of(rule);
+  std::string text =
+      fmt::format("{} {}", to_string(rule.selector.kind()), fmt::join(rule.pattern_texts, ", "));
+  if (!rule.except_texts.empty()) {
+    text += fmt::format(" except {}", fmt::join(rule.except_texts, ", "));
+  }
+  return text + when_of(rule);
+}
+
+class Lister {
+ public:
+  Lister(const PolicySet& policy, const AccessFilter& filter)
+      : policy_(policy), compiled_(policy.compiled()), filter_(filter) {}
+
+  std::vector<AccessRow> run() {
+    for (AgentId agent = 0; agent < policy_.agents().size(); ++agent) {
+      const AgentInfo& info = policy_.agents()[agent];
+      if (!filter_.agent.empty() && info.name != filter_.agent) continue;
+      const Decision state = policy_.may_use(agent, "", filter_.now);
+      const bool refused = state.reason != Reason::kDefault && state.reason != Reason::kRule;
+      if (refused) {
+        rows_.push_back({info.name, "*", std::string(to_string(state.reason)), "everything"});
+      } else if (filter_.tool.empty()) {
+        list_rules(agent);
+      } else {
+        list_tool(agent);
+      }
+    }
+    return std::move(rows_);
+  }
+
+ private:
+  const RoleSet& rules_of(AgentId agent) const {
+    return compiled_.role_sets[compiled_.agent_states[agent].role_set];
+  }
+
+  void list_rules(AgentId agent) {
+    for (const uint32_t index : rules_of(agent).rules) {
+      const CompiledRule& rule = compiled_.rules[index];
+      if (!rule.holds_at(filter_.now)) continue;
+      if (!filter_.upstream.empty() && !rule.selector.covers_upstream(filter_.upstream)) continue;
+      rows_.push_back({policy_.agents()[agent].name,
+                       fmt::format("{}", fmt::join(rule.upstream_texts, ", ")),
+                       std::string(to_string(rule.info.effect)), selects(rule), &rule.info});
+    }
+  }
+
+  // On each upstream that a rule of the agent covers, what decides about the tool.
+  void list_tool(AgentId agent) {
+    std::vector<std::string> upstreams;
+    if (!filter_.upstream.empty()) {
+      upstreams.push_back(filter_.upstream);
+    } else {
+      for (const auto& [name, id] : compiled_.upstream_ids) {
+        if (rules_of(agent).tables[id] >= 0) upstreams.push_back(name);
+      }
+      std::sort(upstreams.begin(), upstreams.end());
+    }
+    for (const std::string& upstream : upstreams) {
+      Call call;
+      call.upstream = upstream;
+      call.kind = Kind::kTool;
+      call.action = "tools/call";
+      call.target = filter_.tool;
+      call.time = filter_.now;
+      // Conditions are shown, not judged: there are no arguments here.
+      const CompiledRule* rule = find_rule(compiled_, agent, call, [&](const CompiledRule& r) {
+        return r.holds_at(filter_.now) && (r.info.effect != Effect::kDeny || !r.when);
+      });
+      if (!rule && filter_.upstream.empty()) continue;
+      rows_.push_back({policy_.agents()[agent].name, upstream,
+                       std::string(to_string(rule ? rule->info.effect : Effect::kDeny)),
+                       "tools " + filter_.tool + (rule ? when_of(*rule) : std::string()),
+                       rule ? &rule->info : nullptr});
+    }
+  }
+
+  const PolicySet& policy_;
+  const PolicySet::Compiled& compiled_;
+  const AccessFilter& filter_;
+  std::vector<AccessRow> rows_;
+};
+
+}  // namespace
+
+std::vector<AccessRow> list_access(const PolicySet& policy, const AccessFilter& filter) {
+  return Lister(policy, filter).run();
+}
+
+}  // namespace reeve::policy

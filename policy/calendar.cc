@@ -1,0 +1,106 @@
+// Windows in a time zone, over Howard Hinnant's date library.
+//
+// Days and longer are computed as local dates whose midnights are then placed on the time line: a
+// midnight that occurs twice is its first, one that does not occur is the moment of the jump.
+// Minutes and hours are computed from the offset in force, cut where the offset changes.
+//
+// Tested by tests/policy/calendar_test.cc.
+#include "policy/calendar.h"
+
+#include <date/tz.h>
+
+#include <algorithm>
+#include <stdexcept>
+#include <string>
+#include <utility>
+
+namespace reeve::policy {
+
+namespace {
+
+using std::chrono::hours;
+using std::chrono::microseconds;
+using std::chrono::minutes;
+using std::chrono::seconds;
+
+// What the date library can compute with, short of its own limits.
+constexpr Time kEarliest = date::sys_days{date::year{1} / 1 / 2};
+constexpr Time kLatest = date::sys_days{date::year{9998} / 12 / 31};
+
+struct DayRange {
+  date::local_days first;
+  date::local_days end;
+};
+
+DayRange day_range(Period period, date::local_days day) {
+  const date::year_month_day ymd{day};
+  const date::year_month month = ymd.year() / ymd.month();
+  switch (period) {
+    case Period::kWeek: {
+      const date::local_days monday = day - (date::weekday{day} - date::Monday);
+      return {monday, monday + date::days{7}};
+    }
+    case Period::kMonth:
+      return {date::local_days{month / 1}, date::local_days{(month + date::months{1}) / 1}};
+    case Period::kQuarter: {
+      const unsigned first = (static_cast<unsigned>(ymd.month()) - 1) / 3 * 3 + 1;
+      const date::year_month quarter = ymd.year() / date::month{first};
+      return {date::local_days{quarter / 1}, date::local_days{(quarter + date::months{3}) / 1}};
+    }
+    case Period::kYear:
+      return {date::local_days{ymd.year() / 1 / 1},
+              date::local_days{(ymd.year() + date::years{1}) / 1 / 1}};
+    default:
+      return {day, day + date::days{1}};
+  }
+}
+
+Window clock_window(Period period, Time time, const date::sys_info& info) {
+  const microseconds length = period == Period::kMinute ? microseconds{minutes{1}} : hours{1};
+  const microseconds local = time.time_since_epoch() + info.offset;
+  microseconds into = local % length;
+  if (into < microseconds{0}) into += length;
+  const Time start = time - into;
+  const Time end = start + length;
+  return {info.begin > start ? Time{info.begin} : start, info.end < end ? Time{info.end} : end};
+}
+
+}  // namespace
+
+std::optional<Calendar> Calendar::of_zone(std::string_view zone) {
+  Calendar calendar;
+  if (zone == "UTC") return calendar;
+  try {
+    calendar.zone_ = date::locate_zone(zone);
+    calendar.zone_->get_info(kEarliest);  // reads the zone's file
+  } catch (const std::runtime_error&) {   // no such zone, or no database
+    return std::nullopt;
+  }
+  return calendar;
+}
+
+Window Calendar::window(Period period, Time time) const {
+  if (period == Period::kTotal) return {Time{}, Time::max()};
+  time = std::clamp(time, kEarliest, kLatest);
+
+  date::sys_info info{};
+  if (zone_ != nullptr) {
+    info = zone_->get_info(time);
+  } else {
+    info.begin = date::floor<seconds>(kEarliest - hours{24});
+    info.end = date::floor<seconds>(kLatest + hours{48});
+  }
+  if (period == Period::kMinute || period == Period::kHour) {
+    return clock_window(period, time, info);
+  }
+
+  const date::local_time<microseconds> local{time.time_since_epoch() + info.offset};
+  const DayRange range = day_range(period, date::floor<date::days>(local));
+  const auto place = [this](date::local_days day) -> Time {
+    if (zone_ == nullptr) return Time{day.time_since_epoch()};
+    return zone_->to_sys(day, date::choose::earliest);
+  };
+  return {place(range.first), place(range.end)};
+}
+
+}  // namespace reeve::policy

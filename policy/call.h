@@ -1,0 +1,47 @@
+// One governed request as the policy sees it: who is known to the caller of decide(), this is what
+// is done, on what, with which values. Views only; the caller keeps everything alive.
+#ifndef REEVE_POLICY_CALL_H_
+#define REEVE_POLICY_CALL_H_
+
+#include <chrono>
+#include <cstdint>
+#include <span>
+#include <string_view>
+
+#include "policy/json.h"
+
+namespace reeve::policy {
+
+using Time = std::chrono::sys_time<std::chrono::microseconds>;
+
+// Header or query field as received; header names compare case-insensitively.
+struct Field {
+  std::string_view name;
+  std::string_view value;
+};
+
+// Which selector of the language speaks about this call.
+enum class Kind : uint8_t {
+  kTool,      // tools: target is the tool's name
+  kResource,  // resources: target is the URI
+  kPrompt,    // prompts: target is the prompt's name
+  kHttp,      // http: action is the method, target the normalised, decoded path (path.h)
+  kConnect,   // connect: target is host:port
+  kModel,     // models: target is the model's name
+  kMethod,    // methods: any other MCP method, action names it, target is empty
+};
+
+struct Call {
+  std::string_view upstream;
+  Kind kind = Kind::kHttp;
+  std::string_view action;  // HTTP method, or the MCP method (tools/call)
+  std::string_view target;
+  const json::Value* args = nullptr;  // tool arguments or JSON body; null when absent
+  std::string_view query;             // raw, without '?'
+  std::span<const Field> headers;
+  Time time{};  // now
+};
+
+}  // namespace reeve::policy
+
+#endif  // REEVE_POLICY_CALL_H_

@@ -1,0 +1,152 @@
+// Look-ups on a parsed text: everything is read from the source bytes through the tape.
+//
+// Keys compare by their unescaped text; an object's members are walked in order, which for the
+// objects of a call is faster than any index.
+#include <cassert>
+
+#include "policy/json_tape.h"
+
+namespace reeve::json {
+namespace {
+
+// Matches the pieces of an escaped string against a plain one.
+bool unescapes_to(std::string_view inner, std::string_view plain) {
+  const bool prefix = unescape(inner, [&plain](std::string_view piece) {
+    if (!plain.starts_with(piece)) return false;
+    plain.remove_prefix(piece.size());
+    return true;
+  });
+  return prefix && plain.empty();
+}
+
+// Takes the next character of `text` (valid UTF-8) under simple case folding, as far as ASCII
+// letters, U+017F (long s) and U+212A (Kelvin sign) go; other bytes as they are.
+uint8_t take_folded(std::string_view& text) {
+  size_t length = 1;
+  uint8_t c = static_cast<uint8_t>(text.front());
+  if (c >= 'A' && c <= 'Z') c += 'a' - 'A';
+  if (text.starts_with("\u017f")) length = 2, c = 's';
+  if (text.starts_with("\u212a")) length = 3, c = 'k';
+  text.remove_prefix(length);
+  return c;
+}
+
+}  // namespace
+
+const Node& Value::node() const { return parser_->tape_->nodes[index_]; }
+
+Type Value::type() const { return type_of(node()); }
+
+std::string_view Value::raw() const {
+  const Node& n = node();
+  return parser_->source_.substr(n.begin, n.end - n.begin);
+}
+
+size_t Value::offset() const { return node().begin; }
+
+std::string_view Value::text(std::string& scratch) const {
+  assert(is_string());
+  const std::string_view quoted = raw();
+  const std::string_view inner = quoted.substr(1, quoted.size() - 2);
+  if ((node().info & kEscapes) == 0) return inner;
+  scratch.clear();
+  unescape(inner, [&scratch](std::string_view piece) {
+    scratch.append(piece);
+    return true;
+  });
+  return scratch;
+}
+
+bool Value::equals(std::string_view other) const {
+  if (!is_string()) return false;
+  const std::string_view quoted = raw();
+  const std::string_view inner = quoted.substr(1, quoted.size() - 2);
+  if ((node().info & kEscapes) == 0) return inner == other;
+  return unescapes_to(inner, other);
+}
+
+std::optional<Value> Value::find(std::string_view key) const {
+  if (!is_object()) return std::nullopt;
+  for (const Member member : members()) {
+    if (member.key.equals(key)) return member.value;
+  }
+  return std::nullopt;
+}
+
+bool Value::has_case_variant(std::string_view key) const {
+  if (!is_object()) return false;
+  std::string scratch, key_scratch, name_scratch;
+  const std::string_view folded = fold(key, key_scratch);
+  for (const Member member : members()) {
+    // Folding takes away at most two bytes of three, and escapes only add: most keys end here.
+    if (3 * (member.key.raw().size() - 2) < key.size()) continue;
+    const std::string_view name = member.key.text(scratch);
+    if (name.size() <= 3 * key.size() && name != key && fold(name, name_scratch) == folded)
+      return true;
+  }
+  return false;
+}
+
+size_t Value::size() const { return node().info >> kCountShift; }
+
+Value::Members Value::members() const {
+  Members members;
+  members.parser_ = parser_;
+  members.index_ = index_;
+  return members;
+}
+
+Value::Items Value::items() const {
+  Items items;
+  items.parser_ = parser_;
+  items.index_ = index_;
+  return items;
+}
+
+Value::Members::Iterator Value::Members::begin() const {
+  Iterator it;
+  it.parser_ = parser_;
+  it.index_ = index_ + 1;
+  const Node& node = parser_->tape_->nodes[index_];
+  it.left_ = type_of(node) == Type::kObject ? node.info >> kCountShift : 0;
+  return it;
+}
+Value::Members::Iterator Value::Members::end() const { return {}; }
+
+Member Value::Members::Iterator::operator*() const {
+  return {Value(parser_, index_), Value(parser_, index_ + 1)};
+}
+
+Value::Members::Iterator& Value::Members::Iterator::operator++() {
+  index_ = parser_->tape_->nodes[index_ + 1].next;
+  --left_;
+  return *this;
+}
+
+Value::Items::Iterator Value::Items::begin() const {
+  Iterator it;
+  it.parser_ = parser_;
+  it.index_ = index_ + 1;
+  const Node& node = parser_->tape_->nodes[index_];
+  it.left_ = type_of(node) == Type::kArray ? node.info >> kCountShift : 0;
+  return it;
+}
+Value::Items::Iterator Value::Items::end() const { return {}; }
+
+Value Value::Items::Iterator::operator*() const { return Value(parser_, index_); }
+
+Value::Items::Iterator& Value::Items::Iterator::operator++() {
+  index_ = parser_->tape_->nodes[index_].next;
+  --left_;
+  return *this;
+}
+
+std::string_view fold(std::string_view text, std::string& scratch) {
+  const auto changes = [](char c) { return (c >= 'A' && c <= 'Z') || c == '\xC5' || c == '\xE2'; };
+  if (std::none_of(text.begin(), text.end(), changes)) return text;
+  scratch.clear();
+  while (!text.empty()) scratch += static_cast<char>(take_folded(text));
+  return scratch;
+}
+
+}  // namespace reeve::json

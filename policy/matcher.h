@@ -1,0 +1,156 @@
+// Tables that find, among many selectors, those that select a call, without trying the others.
+//
+// A Table is built for the selectors that cover one upstream (of one role set, or of all prices),
+// in the order in which they decide: position 0 first. For each kind of call it holds a trie over
+// the literal beginnings of the patterns; one walk along the target meets every pattern that can
+// match it. Where many patterns begin alike (`*.delete`, `/*/notes`), they are found by their
+// literal end, by hash. So the cost grows with the target and with the patterns that look alike at
+// both ends, not with the number of rules.
+#ifndef REEVE_POLICY_MATCHER_H_
+#define REEVE_POLICY_MATCHER_H_
+
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "policy/selector.h"
+
+namespace reeve::policy {
+
+// Patterns of one kind. Immutable once built.
+class PatternIndex {
+ public:
+  struct Entry {
+    const TargetPattern* pattern = nullptr;
+    uint32_t position = 0;  // of its selector
+    uint16_t methods = 0xFFFF;
+    bool certain = false;  // being reached in the trie is a match, but for the method
+  };
+
+  explicit PatternIndex(std::vector<Entry> entries);
+
+  // Calls `visit(entry)` for every entry whose pattern may match `text`, those of one list in
+  // rising position; when it returns false, the rest of that list is skipped.
+  template <class Visit>
+  void walk(std::string_view text, Visit&& visit) const;
+
+ private:
+  struct Range {
+    uint32_t begin = 0;
+    uint32_t end = 0;
+  };
+  struct Node {
+    uint32_t label = 0;  // in labels_
+    uint32_t label_size = 0;
+    uint32_t children = 0;  // in nodes_ and, their first bytes, in first_bytes_
+    uint32_t child_count = 0;
+    Range exact;   // of entries_: patterns that end here
+    Range open;    // of entries_: patterns that go on with a wildcard
+    Range groups;  // of groups_: more of these, by their literal end
+  };
+  // Patterns of one node whose literal ends have one length.
+  struct Group {
+    uint32_t suffix_size = 0;
+    Range buckets;  // of buckets_, sorted by hash
+  };
+  struct Bucket {
+    uint64_t hash = 0;
+    Range entries;
+  };
+  struct Builder;
+
+  static uint64_t hash_of(std::string_view text);
+  Range find_bucket(const Group& group, std::string_view text) const;
+
+  template <class Visit>
+  void visit_range(const Range& range, Visit& visit) const {
+    for (uint32_t i = range.begin; i < range.end; ++i) {
+      if (!visit(entries_[i])) return;
+    }
+  }
+
+  std::string labels_;
+  std::vector<Node> nodes_;
+  std::string first_bytes_;
+  std::vector<Entry> entries_;
+  std::vector<Group> groups_;
+  std::vector<Bucket> buckets_;
+};
+
+class Table {
+ public:
+  // `selectors` in the order in which they decide; they must outlive the table.
+  explicit Table(std::vector<const CompiledSelector*> selectors);
+
+  static constexpr uint32_t kNone = 0xFFFFFFFF;
+
+  // The first position whose selector selects the call and for which `accept(position)` holds.
+  template <class Accept>
+  uint32_t find_first(const Call& call, Accept&& accept) const;
+
+  size_t size() const { return selectors_.size(); }
+
+ private:
+  std::vector<const CompiledSelector*> selectors_;
+  std::vector<uint32_t> whole_;                                 // positions without a selector
+  std::array<std::unique_ptr<const PatternIndex>, 7> by_kind_;  // by Kind
+};
+
+template <class Visit>
+void PatternIndex::walk(std::string_view text, Visit&& visit) const {
+  const Node* node = nodes_.data();
+  size_t at = 0;
+  while (true) {
+    visit_range(node->open, visit);
+    for (uint32_t i = node->groups.begin; i < node->groups.end; ++i) {
+      visit_range(find_bucket(groups_[i], text), visit);
+    }
+    if (at == text.size()) {
+      visit_range(node->exact, visit);
+      return;
+    }
+    const std::string_view bytes =
+        std::string_view(first_bytes_).substr(node->children, node->child_count);
+    const size_t child = bytes.find(text[at]);
+    if (child == bytes.npos) return;
+    node = &nodes_[node->children + child];
+    const std::string_view label(labels_.data() + node->label, node->label_size);
+    if (!text.substr(at).starts_with(label)) return;
+    at += label.size();
+  }
+}
+
+template <class Accept>
+uint32_t Table::find_first(const Call& call, Accept&& accept) const {
+  uint32_t best = kNone;
+  for (const uint32_t position : whole_) {
+    if (selectors_[position]->matches_target(call) && accept(position)) {
+      best = position;
+      break;
+    }
+  }
+  const PatternIndex* index = by_kind_[static_cast<size_t>(call.kind)].get();
+  if (!index) return best;
+  const uint16_t method = call.kind == Kind::kHttp ? method_bit(call.action) : 0xFFFF;
+  index->walk(target_of(call), [&](const PatternIndex::Entry& entry) {
+    if (entry.position >= best) return false;
+    if (!(entry.methods & method)) return true;
+    const bool certain = entry.certain && method != kOtherMethod;
+    if (!certain && !entry.pattern->matches(call)) return true;
+    const CompiledSelector& selector = *selectors_[entry.position];
+    if (!selector.may_select_method(entry.pattern->pattern(), call)) return true;
+    if (selector.has_except() && selector.excepts(call)) return true;
+    if (!accept(entry.position)) return true;
+    best = entry.position;
+    return false;
+  });
+  return best;
+}
+
+}  // namespace reeve::policy
+
+#endif  // REEVE_POLICY_MATCHER_H_

@@ -1,0 +1,397 @@
+// See parse_condition.h. One function for each form: the value at the left, the test at the right,
+// the times. Tested by tests/policy/condition_test.cc.
+#include "policy/parse_condition.h"
+
+#include <date/tz.h>
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <charconv>
+
+#include "policy/number.h"
+#include "policy/text.h"
+#include "policy/value_forms.h"
+
+namespace reeve::policy {
+
+namespace {
+
+constexpr size_t kMostSteps = 64;
+constexpr std::string_view kDayNames[] = {"sun", "mon", "tue", "wed", "thu", "fri", "sat"};
+
+class ConditionReader {
+ public:
+  ConditionReader(FileReader& reader, SelectorKind selector)
+      : reader_(reader), selector_(selector) {}
+
+  std::shared_ptr<const Condition> run(const yaml::Node& node) {
+    const size_t errors_before = reader_.diagnostics.error_count();
+    if (!node.is_mapping() || node.members.empty()) {
+      reader_.error(node.mark,
+                    "`when` must map values to what they must be, such as "
+                    "`args.amount: {max: 100}`");
+      return nullptr;
+    }
+    auto condition = std::make_shared<Condition>();
+    for (const yaml::Node::Member& member : node.members) {
+      auto value = read_value(member);
+      if (!value) continue;
+      Condition::Part part{std::move(*value), {}, {}};
+      if (part.value.root == ValueRef::Root::kTime) {
+        read_time(member.value, part.time);
+      } else {
+        is_text_ = part.value.root != ValueRef::Root::kArgs;
+        read_test(member.value, part.test, true);
+      }
+      condition->add(std::move(part));
+    }
+    if (reader_.diagnostics.error_count() != errors_before) return nullptr;
+    return condition;
+  }
+
+ private:
+  using Kind = Op::Kind;
+
+  // ---- the value
+
+  std::optional<ValueRef> read_value(const yaml::Node::Member& member) {
+    const std::string& text = member.key;
+    ValueRef value;
+    value.text = text;
+    const auto fail = [&](std::string message) {
+      reader_.error(member.key_mark, std::move(message));
+      return std::nullopt;
+    };
+    if (const char* fault = hidden_character(text)) {
+      return fail(fmt::format("a value of `when` holds {}; remove it", fault));
+    }
+    if (text == "model") {
+      report_not_yet(reader_, member.key_mark, "model");
+      return std::nullopt;
+    }
+    if (text == "time") {
+      value.root = ValueRef::Root::kTime;
+      return value;
+    }
+    const size_t dot = std::min(text.find('.'), text.size());
+    const std::string_view root = std::string_view(text).substr(0, dot);
+    const std::string_view rest = std::string_view(text).substr(std::min(dot + 1, text.size()));
+    if (root != "args" && root != "query" && root != "header") {
+      return fail(
+          fmt::format("unknown value `{}`; it is one of args.NAME, query.NAME, "
+                      "header.NAME, time",
+                      shown(text)));
+    }
+    if (rest.empty()) {
+      return fail(fmt::format("`{}` names no value; write `{}.NAME`", shown(text), root));
+    }
+    if (!can_have(root)) {
+      return fail(fmt::format("`{}` is nothing that {} can have; remove it", shown(text),
+                              subject_of_selector()));
+    }
+    if (root == "args") {
+      if (!read_steps(rest, value)) {
+        return fail(
+            fmt::format("`{}` is no path; write it as `args.a.b.0`, a key with a dot in "
+                        "quotes",
+                        shown(text)));
+      }
+      return value;
+    }
+    value.root = root == "query" ? ValueRef::Root::kQuery : ValueRef::Root::kHeader;
+    value.name = std::string(rest);
+    return value;
+  }
+
+  bool can_have(std::string_view root) const {
+    switch (selector_) {
+      case SelectorKind::kAll:
+      case SelectorKind::kHttp:
+        return true;
+      case SelectorKind::kTools:
+        return root != "query";
+      default:
+        return root == "header";
+    }
+  }
+
+  std::string subject_of_selector() const {
+    return fmt::format("a call that `{}` selects", to_string(selector_));
+  }
+
+  static bool read_steps(std::string_view rest, ValueRef& value) {
+    while (true) {
+      Step step;
+      size_t end = 0;
+      if (rest.starts_with('"')) {
+        const size_t close = rest.find('"', 1);
+        if (close == rest.npos) return false;
+        step.key = std::string(rest.substr(1, close - 1));
+        end = close + 1;
+      } else {
+        end = std::min(rest.find('.'), rest.size());
+        step.key = std::string(rest.substr(0, end));
+        if (step.key.empty() || step.key.find('"') != std::string::npos) return false;
+        step.every = step.key == "*";
+        size_t index = 0;
+        const char* last = step.key.data() + step.key.size();
+        const auto [stop, code] = std::from_chars(step.key.data(), last, index);
+        if (code == std::errc() && stop == last) step.index = index;
+      }
+      value.every = value.every || step.every;
+      value.steps.push_back(std::move(step));
+      if (value.steps.size() > kMostSteps) return false;
+      if (end == rest.size()) return true;
+      if (rest[end] != '.' || end + 1 == rest.size()) return false;
+      rest.remove_prefix(end + 1);
+    }
+  }
+
+  // ---- the test
+
+  std::optional<Scalar> read_scalar(const yaml::Node& node) {
+    if (!node.is_scalar()) {
+      reader_.error(node.mark, node.is_null()
+                                   ? "a value must be text, a number, true or false; for its "
+                                     "absence use `present: false`"
+                                   : "a value must be text, a number, true or false");
+      return std::nullopt;
+    }
+    if (!node.quoted && (node.text == "true" || node.text == "false")) {
+      if (is_text_) {
+        reader_.error(node.mark, fmt::format("`{}` is never the value of a query or header, which "
+                                             "are text; write it in quotes",
+                                             node.text));
+        return std::nullopt;
+      }
+      return Scalar{node.text == "true" ? Scalar::Type::kTrue : Scalar::Type::kFalse, {}};
+    }
+    const bool number = !node.quoted && is_number(node.text);
+    return Scalar{number ? Scalar::Type::kNumber : Scalar::Type::kText, node.text};
+  }
+
+  void read_is(const yaml::Node& node, Test& test) {
+    Op op;
+    op.kind = Kind::kIs;
+    if (node.is_sequence() && node.items.empty()) {
+      reader_.error(node.mark, "an empty list matches nothing; name at least one value");
+    }
+    const yaml::Node* begin = node.is_sequence() ? node.items.data() : &node;
+    const size_t count = node.is_sequence() ? node.items.size() : 1;
+    for (size_t i = 0; i < count; ++i) {
+      if (auto scalar = read_scalar(begin[i])) op.scalars.push_back(std::move(*scalar));
+    }
+    test.ops.push_back(std::move(op));
+  }
+
+  // `whole`: of a value itself, where `default` can stand.
+  void read_test(const yaml::Node& node, Test& test, bool whole) {
+    if (!node.is_mapping()) {
+      read_is(node, test);
+      return;
+    }
+    const Fields fields(reader_, node, "test",
+                        {"min", "max", "above", "below", "is", "matches", "glob", "prefix", "not",
+                         "present", "length", "under", "host", "any", "all", "default"});
+    for (const yaml::Node::Member& member : node.members) {
+      if (fields.find(member.key) == &member.value) read_op(member, test, whole);
+    }
+    if (test.ops.empty() && fields.complete()) {
+      reader_.error(node.mark, "a test without anything to test; write `is`, `max` or the like");
+    }
+  }
+
+  void read_op(const yaml::Node::Member& member, Test& test, bool whole) {
+    const std::string& key = member.key;
+    const yaml::Node& node = member.value;
+    if (key == "is") return read_is(node, test);
+    if (key == "default") {
+      if (!whole) {
+        reader_.error(member.key_mark, "`default` stands beside the tests of a value itself");
+      } else {
+        test.absent = read_scalar(node);
+      }
+      return;
+    }
+    Op op;
+    if (key == "min" || key == "max" || key == "above" || key == "below") {
+      op.kind = key == "min"     ? Kind::kMin
+                : key == "max"   ? Kind::kMax
+                : key == "above" ? Kind::kAbove
+                                 : Kind::kBelow;
+      if (!node.is_scalar() || node.quoted || !is_number(node.text)) {
+        reader_.error(node.mark, fmt::format("`{}` must be a number such as 100 or 0.5", key));
+        return;
+      }
+      op.scalars.push_back({Scalar::Type::kNumber, node.text});
+    } else if (key == "present") {
+      op.kind = Kind::kPresent;
+      if (!node.is_scalar() || node.quoted || (node.text != "true" && node.text != "false")) {
+        reader_.error(node.mark, "`present` must be `true` or `false`");
+        return;
+      }
+      op.present = node.text == "true";
+    } else if (key == "not" || key == "any" || key == "all" || key == "length") {
+      if (!read_nested(key, node, op)) return;
+    } else if (!read_text_op(key, node, op)) {
+      return;
+    }
+    test.ops.push_back(std::move(op));
+  }
+
+  bool read_nested(const std::string& key, const yaml::Node& node, Op& op) {
+    op.kind = key == "not"   ? Kind::kNot
+              : key == "any" ? Kind::kAny
+              : key == "all" ? Kind::kAll
+                             : Kind::kLength;
+    op.nested = std::make_unique<Test>();
+    if (op.kind == Kind::kLength && !node.is_mapping()) {
+      reader_.error(node.mark, "`length` must be a map such as `{max: 20}`");
+      return false;
+    }
+    const bool was_text = is_text_;
+    if (op.kind == Kind::kLength) is_text_ = false;
+    read_test(node, *op.nested, false);
+    is_text_ = was_text;
+    return true;
+  }
+
+  bool read_text_op(const std::string& key, const yaml::Node& node, Op& op) {
+    if (key == "host") {
+      op.kind = Kind::kHost;
+      for (Text& text : read_texts(reader_, node, key)) {
+        std::transform(text.value.begin(), text.value.end(), text.value.begin(),
+                       [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
+        add_pattern(text.value, node.mark, op);
+      }
+      return !op.patterns.empty();
+    }
+    const Text text = read_text(reader_, node, key);
+    if (text.empty()) return false;
+    op.text = text.value;
+    if (key == "prefix") {
+      op.kind = Kind::kPrefix;
+      return true;
+    }
+    if (key == "under") {
+      op.kind = Kind::kUnder;
+      if (op.text.size() > 1 && op.text.back() == '/') op.text.pop_back();
+      if (!is_under(op.text, "/").value_or(false)) {
+        reader_.error(node.mark, fmt::format("`{}` is no absolute path without dot segments, such "
+                                             "as `/data`",
+                                             shown(text.value)));
+        return false;
+      }
+      return true;
+    }
+    op.kind = Kind::kPattern;
+    return add_pattern(key == "matches" ? "re:" + text.value : text.value, node.mark, op);
+  }
+
+  bool add_pattern(const std::string& text, const yaml::Mark& mark, Op& op) {
+    Result<Pattern> pattern = Pattern::compile(text);
+    if (pattern) {
+      op.patterns.push_back(std::move(*pattern));
+    } else {
+      reader_.error(mark, pattern.error().message);
+    }
+    return pattern.ok();
+  }
+
+  // ---- the time
+
+  void read_time(const yaml::Node& node, TimeTest& test) {
+    const Fields fields(reader_, node, "time", {"days", "hours", "zone"});
+    if (!fields.valid()) return;
+    if (!fields.find("days") && !fields.find("hours")) {
+      reader_.error(node.mark, "`time` takes `days: [mon-fri]`, `hours: 09:00-18:00` or both");
+    }
+    if (const yaml::Node* days = fields.find("days")) {
+      test.days = 0;
+      for (const Text& text : read_texts(reader_, *days, "days")) read_days(text, test);
+    }
+    if (const Text hours = fields.text("hours"); !hours.empty()) read_hours(hours, test);
+    if (const Text zone = fields.text("zone"); !zone.empty()) {
+      test.zone = find_zone(zone.value);
+      if (!test.zone) {
+        reader_.error(
+            {zone.at.line, zone.at.column},
+            fmt::format("unknown time zone `{}`; write it as `Europe/Berlin`", shown(zone.value)));
+      }
+    }
+  }
+
+  static std::optional<unsigned> day_number(std::string_view name) {
+    for (unsigned day = 0; day < std::size(kDayNames); ++day) {
+      if (kDayNames[day] == name) return day;
+    }
+    return std::nullopt;
+  }
+
+  void read_days(const Text& text, TimeTest& test) {
+    const size_t dash = std::min(text.value.find('-'), text.value.size());
+    const auto first = day_number(std::string_view(text.value).substr(0, dash));
+    const auto last = dash < text.value.size()
+                          ? day_number(std::string_view(text.value).substr(dash + 1))
+                          : first;
+    if (!first || !last) {
+      reader_.error({text.at.line, text.at.column},
+                    fmt::format("unknown days `{}`; write them as `mon-fri` or `[sat, sun]`",
+                                shown(text.value)));
+      return;
+    }
+    for (unsigned day = *first;; day = (day + 1) % 7) {
+      test.days = static_cast<uint8_t>(test.days | 1u << day);
+      if (day == *last) return;
+    }
+  }
+
+  static std::optional<int> minute_of_day(std::string_view text) {
+    if (text.size() != 5 || text[2] != ':') return std::nullopt;
+    int parts[2] = {};
+    for (const int i : {0, 1}) {
+      for (const char c : text.substr(static_cast<size_t>(i) * 3, 2)) {
+        if (c < '0' || c > '9') return std::nullopt;
+        parts[i] = parts[i] * 10 + (c - '0');
+      }
+    }
+    const int minute = parts[0] * 60 + parts[1];
+    return parts[1] < 60 && minute <= 24 * 60 ? std::optional(minute) : std::nullopt;
+  }
+
+  void read_hours(const Text& text, TimeTest& test) {
+    const std::string_view all = text.value;
+    const auto from = minute_of_day(all.substr(0, 5));
+    const auto to = all.size() == 11 && all[5] == '-' ? minute_of_day(all.substr(6)) : std::nullopt;
+    if (!from || !to || *from == *to || *from == 24 * 60) {
+      reader_.error({text.at.line, text.at.column},
+                    fmt::format("`{}` are no hours; write them as `09:00-18:00`", shown(all)));
+      return;
+    }
+    test.has_hours = true;
+    test.from_minute = *from;
+    test.to_minute = *to;
+  }
+
+  // The time zone library reports an unknown name by exception.
+  static const date::time_zone* find_zone(const std::string& name) {
+    try {
+      return date::locate_zone(name);
+    } catch (const std::exception&) {
+      return nullptr;
+    }
+  }
+
+  FileReader& reader_;
+  SelectorKind selector_;
+  bool is_text_ = false;  // the value is a query parameter or header
+};
+
+}  // namespace
+
+std::shared_ptr<const Condition> read_condition(FileReader& reader, const yaml::Node& node,
+                                                SelectorKind selector) {
+  return ConditionReader(reader, selector).run(node);
+}
+
+}  // namespace reeve::policy

@@ -1,0 +1,19 @@
+// `when` out of a rule's fields. Internal to parsing.
+#ifndef REEVE_POLICY_PARSE_CONDITION_H_
+#define REEVE_POLICY_PARSE_CONDITION_H_
+
+#include <memory>
+
+#include "policy/condition.h"
+#include "policy/document.h"
+#include "policy/parse_fields.h"
+
+namespace reeve::policy {
+
+// The condition of a rule with this selector. Errors are reported; null when there is one.
+std::shared_ptr<const Condition> read_condition(FileReader& reader, const yaml::Node& node,
+                                                SelectorKind selector);
+
+}  // namespace reeve::policy
+
+#endif  // REEVE_POLICY_PARSE_CONDITION_H_

@@ -1,0 +1,105 @@
+// The compiled policy: immutable, shared by all threads without locks, replaced whole on reload.
+//
+// Text becomes decisions in four stages: parse (parse.cc, YAML to PolicyDocument), resolve
+// (resolve.cc, names, inheritance, everything a policy may not say), compile (compile.cc, to
+// tables) and evaluate (evaluate.cc). All errors of all files are reported in one run.
+#ifndef REEVE_POLICY_POLICY_SET_H_
+#define REEVE_POLICY_POLICY_SET_H_
+
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "policy/budget.h"
+#include "policy/call.h"
+#include "policy/decision.h"
+#include "policy/diagnostic.h"
+
+namespace reeve::policy {
+
+// A policy file, already read: this library does no I/O.
+struct SourceFile {
+  std::string name;  // as messages show it
+  std::string text;
+};
+
+// What is wired, from reeve.yaml; what is absent is not checked.
+struct Wiring {
+  std::optional<std::vector<std::string>> upstreams;
+  std::optional<std::vector<std::string>> listeners;
+};
+
+using AgentId = uint32_t;  // index into PolicySet::agents()
+
+struct AgentInfo {
+  std::string name;
+  std::string owner;
+  std::string purpose;
+  std::string team;
+  std::string risk;                // minimal | limited | high, or empty
+  std::string status;              // active | suspended | retired
+  std::string expires;             // YYYY-MM-DD, or empty
+  std::vector<std::string> roles;  // as written, without inherited ones
+  std::string roles_joined;        // "a,b", for records
+  Place at;
+};
+
+using Sha256 = std::array<uint8_t, 32>;
+
+class PolicySet {
+ public:
+  // Null when there is an error. Warnings are added in either case.
+  static std::shared_ptr<const PolicySet> load(std::span<const SourceFile> files,
+                                               const Wiring& wiring, Diagnostics& diagnostics);
+  ~PolicySet();
+  PolicySet(const PolicySet&) = delete;
+  PolicySet& operator=(const PolicySet&) = delete;
+
+  // SHA-256 over the names and texts of the files, in hex.
+  std::string_view sha256() const;
+  std::string_view currency() const;
+  // Whether a file ended with the marker line `...` (the next load must then, too).
+  bool ends_with_marker() const;
+
+  std::span<const AgentInfo> agents() const;
+  std::optional<AgentId> find_agent(std::string_view name) const;
+  // Compared in constant time with respect to the stored hashes.
+  std::optional<AgentId> agent_by_token(const Sha256& token_sha256) const;
+  std::optional<AgentId> agent_by_listener(std::string_view listener) const;
+
+  // The decision for one call: allocation-free, lock-free, no system call.
+  Decision decide(AgentId agent, const Call& call) const;
+
+  // Whether the agent's rules let it use the upstream at all: an allow or ask rule covers
+  // something there and no deny covers everything. Decides MCP's housekeeping (initialize, ping,
+  // lists, streams). The rule named is the first that grants, or the deny.
+  Decision may_use(AgentId agent, std::string_view upstream, Time now) const;
+
+  // Whether some call on this target could be allowed or asked for: what a list may show.
+  // Conditions never hide a target; a deny without conditions does.
+  bool could_allow(AgentId agent, const Call& call) const;
+
+  // Whether a rule, price or guard on this upstream reads the JSON body of an HTTP call.
+  bool reads_body(std::string_view upstream) const;
+
+  // What the call draws on budgets, at most. Nothing when the price cannot be told (refuse).
+  std::optional<Spend> spend(AgentId agent, const Call& call) const;
+  std::span<const AccountSpec> accounts() const;
+
+  // For explain, access, tests and the admin side; see explain.h.
+  struct Compiled;
+  const Compiled& compiled() const { return *compiled_; }
+
+ private:
+  explicit PolicySet(std::unique_ptr<const Compiled> compiled);
+  std::unique_ptr<const Compiled> compiled_;
+};
+
+}  // namespace reeve::policy
+
+#endif  // REEVE_POLICY_POLICY_SET_H_

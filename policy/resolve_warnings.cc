@@ -1,0 +1,256 @@
+// What a policy may say, but hardly means: rules and prices that can never decide, roles without
+// agents, agents that deserve a second look. Warnings only; nothing here changes a decision.
+//
+// "Never" is claimed only where it is plain: one earlier selector without `until` and `except`
+// takes in all of a later one, pattern by pattern. Tested by tests/policy/resolve_test.cc.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <vector>
+
+#include "policy/resolve.h"
+#include "policy/selector.h"
+#include "policy/text.h"
+
+namespace reeve::policy {
+
+namespace {
+
+// Comparing each rule with each is quadratic; a role of more rules than this is not looked at.
+constexpr size_t kMostCompared = 2000;
+
+// Whether every text that `narrow` matches is matched by `wide`, where that is plain to see.
+bool covers(const Pattern& wide, const Pattern& narrow, bool same_text) {
+  if (same_text) return true;
+  if (narrow.is_exact()) return wide.matches(narrow.prefix());
+  if (wide.shape() == Pattern::Shape::kPrefix) return narrow.prefix().starts_with(wide.prefix());
+  if (wide.shape() == Pattern::Shape::kTree) {
+    return narrow.prefix().starts_with(std::string(wide.prefix()) + "/");
+  }
+  return false;
+}
+
+bool covers(const TargetPattern& wide, const TargetPattern& narrow, bool same_text) {
+  if (same_text) return true;
+  if (wide.is_whole_line() || narrow.is_whole_line()) return false;
+  const bool methods = wide.methods() == 0xFFFF || (!(narrow.methods() & kOtherMethod) &&
+                                                    (narrow.methods() & ~wide.methods()) == 0);
+  return methods && covers(wide.pattern(), narrow.pattern(), false);
+}
+
+// A selector beside its source, whose texts tell equal patterns.
+struct Selecting {
+  const Selector* source;
+  CompiledSelector compiled;
+};
+
+bool covers(const Selecting& wide, const Selecting& narrow) {
+  if (wide.compiled.has_except()) return false;
+  const auto& wide_upstreams = wide.compiled.upstreams();
+  const auto& narrow_upstreams = narrow.compiled.upstreams();
+  for (size_t n = 0; n < narrow_upstreams.size(); ++n) {
+    bool found = false;
+    for (size_t w = 0; w < wide_upstreams.size() && !found; ++w) {
+      found = covers(wide_upstreams[w], narrow_upstreams[n],
+                     wide.source->upstreams[w].value == narrow.source->upstreams[n].value);
+    }
+    if (!found) return false;
+  }
+  if (wide.compiled.kind() == SelectorKind::kAll) return true;
+  if (wide.compiled.kind() != narrow.compiled.kind()) return false;
+  for (size_t n = 0; n < narrow.compiled.patterns().size(); ++n) {
+    bool found = false;
+    for (size_t w = 0; w < wide.compiled.patterns().size() && !found; ++w) {
+      found = covers(wide.compiled.patterns()[w], narrow.compiled.patterns()[n],
+                     wide.source->patterns[w].value == narrow.source->patterns[n].value);
+    }
+    if (!found) return false;
+  }
+  return true;
+}
+
+class Warner {
+ public:
+  Warner(const PolicyDocument& document, const Resolution& resolution, const Wiring& wiring,
+         Diagnostics& diagnostics)
+      : document_(document), resolution_(resolution), wiring_(wiring), diagnostics_(diagnostics) {}
+
+  void run() {
+    for (const RoleSource& role : document_.roles) warn_shadowed(role);
+    warn_shadowed_prices();
+    warn_unused_roles();
+    for (uint32_t i = 0; i < document_.agents.size(); ++i) warn_agent(i);
+    warn_unnamed_upstreams();
+  }
+
+ private:
+  void warning(const At& at, std::string message) {
+    diagnostics_.warning(document_.place(at), std::move(message));
+  }
+
+  static std::string name_of(const RoleSource& role, const RuleSource& rule) {
+    return !rule.id.empty()
+               ? rule.id.value
+               : fmt::format("{}.{}[{}]", role.name.value, to_string(rule.effect), rule.index);
+  }
+
+  void warn_shadowed(const RoleSource& role) {
+    if (role.rules.size() > kMostCompared) return;
+    std::vector<const RuleSource*> rules;
+    for (const RuleSource& rule : role.rules) rules.push_back(&rule);
+    std::sort(rules.begin(), rules.end(), [](const RuleSource* a, const RuleSource* b) {
+      return std::pair(a->effect, a->order) < std::pair(b->effect, b->order);
+    });
+    std::vector<Selecting> earlier;
+    std::vector<const RuleSource*> earlier_rules;
+    for (const RuleSource* rule : rules) {
+      Selecting selecting{&rule->selector,
+                          CompiledSelector(rule->selector, rule->effect == Effect::kAllow)};
+      const auto found = std::find_if(earlier.begin(), earlier.end(), [&](const Selecting& wide) {
+        return covers(wide, selecting);
+      });
+      if (found != earlier.end()) {
+        const RuleSource& by = *earlier_rules[static_cast<size_t>(found - earlier.begin())];
+        warning(rule->at, fmt::format("rule `{}` can never decide: `{}` at {} always decides "
+                                      "before it; remove one",
+                                      shown(name_of(role, *rule)), shown(name_of(role, by)),
+                                      to_string(document_.place(by.at))));
+      } else if (!rule->until && !rule->when) {
+        earlier.push_back(std::move(selecting));
+        earlier_rules.push_back(rule);
+      }
+    }
+  }
+
+  void warn_shadowed_prices() {
+    if (document_.prices.size() > kMostCompared) return;
+    std::vector<Selecting> earlier;
+    for (const PriceSource& price : document_.prices) {
+      Selecting selecting{&price.selector, CompiledSelector(price.selector, false)};
+      const auto found = std::find_if(earlier.begin(), earlier.end(), [&](const Selecting& wide) {
+        return covers(wide, selecting);
+      });
+      if (found == earlier.end()) {
+        earlier.push_back(std::move(selecting));
+        continue;
+      }
+      warning(price.at, fmt::format("this price never applies: the one at {} prices all of its "
+                                    "calls; move it up or remove it",
+                                    to_string(document_.place(found->source->at))));
+    }
+  }
+
+  void warn_unused_roles() {
+    std::vector<bool> used(document_.roles.size());
+    for (const auto& roles : resolution_.agent_roles) {
+      for (const uint32_t role : roles) used[role] = true;
+    }
+    for (uint32_t i = 0; i < document_.roles.size(); ++i) {
+      if (used[i]) continue;
+      const Text& name = document_.roles[i].name;
+      warning(name.at, fmt::format("no agent has role `{}`; give it to one or remove it",
+                                   shown(name.value)));
+    }
+  }
+
+  bool has_budget(const AgentSource& agent, uint32_t index) const {
+    using For = BudgetSource::For;
+    if (agent.budget) return true;
+    return std::any_of(document_.budgets.begin(), document_.budgets.end(),
+                       [&](const BudgetSource& budget) {
+                         switch (budget.scope) {
+                           case For::kAgent:
+                             return budget.of.value == agent.name.value;
+                           case For::kTeam:
+                             return budget.of.value == agent.team;
+                           case For::kRole: {
+                             const auto& roles = resolution_.agent_roles[index];
+                             return std::binary_search(roles.begin(), roles.end(),
+                                                       resolution_.roles.at(budget.of.value));
+                           }
+                           default:
+                             return true;
+                         }
+                       });
+  }
+
+  // Whether an allow may change something, as far as the selector tells: an HTTP method that is
+  // not safe, tools by a pattern, or everything.
+  static bool may_write(const Selector& selector) {
+    if (selector.kind == SelectorKind::kAll) return true;
+    for (const Text& text : selector.patterns) {
+      const TargetPattern pattern = *TargetPattern::compile(selector.kind, text.value);
+      if (selector.kind == SelectorKind::kTools && !pattern.pattern().is_exact()) return true;
+      constexpr uint16_t kSafe = 0x43;  // GET, HEAD, OPTIONS
+      if (selector.kind == SelectorKind::kHttp && (pattern.methods() & ~kSafe)) return true;
+    }
+    return false;
+  }
+
+  void warn_agent(uint32_t index) {
+    const AgentSource& agent = document_.agents[index];
+    if (agent.status == "retired") return;
+    const std::string name = shown(agent.name.value);
+    if (agent.expires.empty()) {
+      warning(agent.name.at, fmt::format("agent `{}` never expires; add `expires`", name));
+    }
+    if (agent.identity.empty()) {
+      warning(agent.name.at, fmt::format("agent `{}` has no identity and can never call; add "
+                                         "`identity`",
+                                         name));
+    }
+    if (agent.risk != "high") return;
+    if (!has_budget(agent, index)) {
+      warning(agent.name.at,
+              fmt::format("agent `{}` is of high risk and has no budget; add one", name));
+    }
+    const RuleSource* write = nullptr;
+    bool asks = false;
+    for (const uint32_t role : resolution_.agent_roles[index]) {
+      for (const RuleSource& rule : document_.roles[role].rules) {
+        asks = asks || rule.effect == Effect::kAsk;
+        if (rule.effect == Effect::kAllow && !write && may_write(rule.selector)) write = &rule;
+      }
+    }
+    if (write && !asks) {
+      warning(agent.name.at,
+              fmt::format("agent `{}` is of high risk and may write by the rule at {}, without "
+                          "`ask`; narrow the rule",
+                          name, to_string(document_.place(write->at))));
+    }
+  }
+
+  void warn_unnamed_upstreams() {
+    if (!wiring_.upstreams) return;
+    std::vector<Pattern> named;
+    for (const RoleSource& role : document_.roles) {
+      for (const RuleSource& rule : role.rules) {
+        for (const Text& text : rule.selector.upstreams) {
+          named.push_back(*Pattern::compile(text.value));
+        }
+      }
+    }
+    for (const std::string& upstream : *wiring_.upstreams) {
+      const bool found = std::any_of(named.begin(), named.end(),
+                                     [&](const Pattern& p) { return p.matches(upstream); });
+      if (found || document_.files.empty()) continue;
+      diagnostics_.warning(
+          {document_.files.front(), 0, 0},
+          fmt::format("no rule names the upstream `{}`; nobody can use it", shown(upstream)));
+    }
+  }
+
+  const PolicyDocument& document_;
+  const Resolution& resolution_;
+  const Wiring& wiring_;
+  Diagnostics& diagnostics_;
+};
+
+}  // namespace
+
+void warn(const PolicyDocument& document, const Resolution& resolution, const Wiring& wiring,
+          Diagnostics& diagnostics) {
+  Warner(document, resolution, wiring, diagnostics).run();
+}
+
+}  // namespace reeve::policy

@@ -1,0 +1,79 @@
+// See value_forms.h. Tested by tests/policy/condition_test.cc.
+#include "policy/value_forms.h"
+
+#include <algorithm>
+
+namespace reeve::policy {
+
+namespace {
+
+bool is_clean_path(std::string_view path) {
+  if (!path.starts_with('/')) return false;
+  if (path.find('\\') != path.npos || path.find('\0') != path.npos) return false;
+  for (size_t begin = 1; begin <= path.size();) {
+    const size_t end = std::min(path.find('/', begin), path.size());
+    const std::string_view segment = path.substr(begin, end - begin);
+    const bool is_last = end == path.size();
+    if (segment == "." || segment == ".." || (segment.empty() && !is_last)) return false;
+    begin = end + 1;
+  }
+  return true;
+}
+
+bool is_letter(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); }
+bool is_digit(char c) { return c >= '0' && c <= '9'; }
+
+// Letters, digits, hyphen, dot, underscore; or an IPv6 address in brackets.
+bool is_host(std::string_view host) {
+  if (host.empty()) return false;
+  if (host.front() == '[') {
+    return host.size() > 2 && host.back() == ']' &&
+           host.substr(1, host.size() - 2).find_first_not_of("0123456789abcdefABCDEF:.") ==
+               host.npos;
+  }
+  return std::all_of(host.begin(), host.end(), [](char c) {
+    return is_letter(c) || is_digit(c) || c == '-' || c == '.' || c == '_';
+  });
+}
+
+}  // namespace
+
+std::optional<bool> is_under(std::string_view path, std::string_view folder) {
+  if (!is_clean_path(path)) return std::nullopt;
+  if (folder == "/") return true;
+  return path.starts_with(folder) && (path.size() == folder.size() || path[folder.size()] == '/');
+}
+
+std::optional<std::string_view> host_of_url(std::string_view url, std::string& scratch) {
+  const auto is_odd = [](char c) {
+    return static_cast<unsigned char>(c) <= 0x20 || c == 0x7F || c == '\\';
+  };
+  if (std::any_of(url.begin(), url.end(), is_odd)) return std::nullopt;
+  const size_t colon = url.find("://");
+  if (colon == url.npos || colon == 0 || !is_letter(url[0])) return std::nullopt;
+  const std::string_view scheme = url.substr(0, colon);
+  if (!std::all_of(scheme.begin(), scheme.end(), [](char c) {
+        return is_letter(c) || is_digit(c) || c == '+' || c == '-' || c == '.';
+      })) {
+    return std::nullopt;
+  }
+  std::string_view authority = url.substr(colon + 3);
+  authority = authority.substr(0, std::min(authority.find_first_of("/?#"), authority.size()));
+  if (authority.find('@') != authority.npos) return std::nullopt;
+  const size_t bracket = authority.find(']');
+  const size_t port = authority.find(':', bracket == authority.npos ? 0 : bracket);
+  if (port != authority.npos) {
+    const std::string_view digits = authority.substr(port + 1);
+    if (digits.find_first_not_of("0123456789") != digits.npos) return std::nullopt;
+    authority = authority.substr(0, port);
+  }
+  if (authority.ends_with('.')) authority.remove_suffix(1);
+  if (!is_host(authority)) return std::nullopt;
+  scratch.assign(authority);
+  for (char& c : scratch) {
+    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c + 32);
+  }
+  return scratch;
+}
+
+}  // namespace reeve::policy

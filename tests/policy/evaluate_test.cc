@@ -1,0 +1,264 @@
+// Decisions: tables for the language's order of questions, the oracle for everything at once, and
+// what must hold of any policy (order, widening, narrowing).
+#include <catch2/catch.hpp>
+#include <chrono>
+#include <cstdlib>
+#include <string>
+
+#include "policy/policy_set.h"
+#include "policy/written_call.h"
+#include "tests/support/policy_loader.h"
+#include "tests/support/reference_policy.h"
+
+namespace reeve::policy {
+namespace {
+
+using testing::load;
+using testing::tool_call;
+
+constexpr const char* kPolicy = R"(
+version: 1
+agents:
+  jordan: {owner: o, purpose: p, team: t, roles: [service], expires: 2027-03-31}
+  idle: {owner: o, purpose: p, team: t, roles: [service], status: suspended}
+  gone: {owner: o, purpose: p, team: t, roles: [service], status: retired}
+  nobody: {owner: o, purpose: p, team: t}
+roles:
+  basic:
+    allow:
+      - {upstream: kb, tools: [search, fetch]}
+  service:
+    inherits: [basic]
+    allow:
+      - {id: crm, upstream: crm, tools: ["tickets.*", get], except: "tickets.internal.*"}
+      - {upstream: files, resources: "file:///data/*"}
+      - {upstream: files, prompts: greet}
+      - {upstream: all}
+      - {upstream: all2, methods: ["x/custom", "y/*"]}
+      - {upstream: later, tools: "*", until: 2026-06-30}
+    deny:
+      - {id: no-refund, upstream: "*", tools: "*.refund", because: Ask a person}
+      - {upstream: finance}
+      - {upstream: kb, tools: fetch, until: 2026-06-30}
+)";
+
+Time at(const char* text) { return *parse_time(text); }
+
+std::string decide(const PolicySet& policy, const char* agent, const Call& call) {
+  const Decision decision = policy.decide(*policy.find_agent(agent), call);
+  std::string result(to_string(decision.verdict));
+  result += decision.rule ? " " + decision.rule->id : " " + std::string(to_string(decision.reason));
+  return result;
+}
+
+TEST_CASE("decide: rules, inheritance, denial, default") {
+  const auto policy = load(kPolicy);
+  struct Row {
+    const char* upstream;
+    Kind kind;
+    const char* target;
+    const char* decision;
+  };
+  const Row rows[] = {
+      {"kb", Kind::kTool, "search", "allow basic.allow[0]"},
+      {"kb", Kind::kTool, "searc", "deny default"},
+      {"kb", Kind::kTool, "fetch", "allow basic.allow[0]"},
+      {"kb", Kind::kPrompt, "search", "deny default"},
+      {"crm", Kind::kTool, "tickets.get", "allow crm"},
+      {"crm", Kind::kTool, "tickets.internal.get", "deny default"},
+      {"crm", Kind::kTool, "tickets.refund", "deny no-refund"},
+      {"crm", Kind::kTool, "get", "allow crm"},
+      {"finance", Kind::kTool, "x", "deny service.deny[1]"},
+      {"finance", Kind::kTool, "a.refund", "deny no-refund"},
+      {"unheard", Kind::kTool, "a.refund", "deny no-refund"},
+      {"unheard", Kind::kTool, "a", "deny default"},
+      {"files", Kind::kResource, "file:///data/a/b", "allow service.allow[1]"},
+      {"files", Kind::kResource, "file:///data/../b", "malformed malformed"},
+      {"files", Kind::kResource, "file:///data/%2e%2E/b", "malformed malformed"},
+      {"files", Kind::kResource, "file:///data/a%2Fb", "malformed malformed"},
+      {"files", Kind::kResource, "file:///data/a%5cb", "malformed malformed"},
+      {"files", Kind::kResource, "file:///data/a%00b", "malformed malformed"},
+      {"files", Kind::kResource, "file:///data/..?x", "malformed malformed"},
+      {"files", Kind::kResource, "file:///data/a..b", "allow service.allow[1]"},
+      {"files", Kind::kPrompt, "greet", "allow service.allow[2]"},
+      {"crm", Kind::kTool, "tickets.\xE2\x80\x8Bget", "malformed malformed"},
+      {"crm", Kind::kTool, "tickets.\xFF", "malformed malformed"},
+      {"all", Kind::kTool, "anything", "allow service.allow[3]"},
+      {"all", Kind::kHttp, "/x", "allow service.allow[3]"},
+      {"all", Kind::kMethod, "ping", "allow service.allow[3]"},
+      {"all", Kind::kMethod, "x/unknown", "deny default"},
+      {"all", Kind::kConnect, "h:443", "deny default"},
+      {"all2", Kind::kMethod, "x/custom", "allow service.allow[4]"},
+      {"all2", Kind::kMethod, "y/unknown", "deny default"},
+      {"finance", Kind::kMethod, "x/unknown", "deny service.deny[1]"},
+      {"", Kind::kTool, "x", "deny default"},
+  };
+  for (const Row& row : rows) {
+    CAPTURE(row.upstream, row.target);
+    Call call = tool_call(row.upstream, row.target);
+    call.kind = row.kind;
+    if (row.kind == Kind::kMethod) call.action = row.target;
+    call.time = at("2026-11-22T00:00:00Z");
+    CHECK(decide(*policy, "jordan", call) == row.decision);
+  }
+}
+
+TEST_CASE("decide: the agent's state and days come before rules, and end at midnight in UTC") {
+  const auto policy = load(kPolicy);
+  const auto decided = [&](const char* agent, const char* upstream, const char* tool,
+                           const char* time) {
+    Call call = tool_call(upstream, tool);
+    call.time = at(time);
+    return decide(*policy, agent, call);
+  };
+  CHECK(decided("jordan", "kb", "search", "2027-03-31T23:59:59.999999Z") == "allow basic.allow[0]");
+  CHECK(decided("jordan", "kb", "search", "2027-04-01T00:00:00Z") == "deny expired");
+  CHECK(decided("jordan", "kb", "search", "2027-04-01T00:30:00+02:00") == "allow basic.allow[0]");
+  CHECK(decided("idle", "kb", "search", "2026-01-01T00:00:00Z") == "deny suspended");
+  CHECK(decided("gone", "finance", "x", "2026-01-01T00:00:00Z") == "deny retired");
+  CHECK(decided("nobody", "kb", "search", "2026-01-01T00:00:00Z") == "deny default");
+  CHECK(decided("jordan", "later", "x", "2026-06-30T23:59:59Z") == "allow service.allow[5]");
+  CHECK(decided("jordan", "later", "x", "2026-07-01T00:00:00Z") == "deny default");
+  CHECK(decided("jordan", "kb", "fetch", "2026-06-30T23:59:59Z") == "deny service.deny[2]");
+}
+
+TEST_CASE("may_use and could_allow") {
+  const auto policy = load(kPolicy);
+  const AgentId jordan = *policy->find_agent("jordan");
+  const Time now = at("2026-11-22T00:00:00Z");
+  for (const auto& [upstream, usable] :
+       {std::pair{"kb", true}, {"crm", true}, {"files", true}, {"finance", false},
+        {"unheard", false}, {"later", false}, {"all", true}}) {
+    CAPTURE(upstream);
+    const Decision decision = policy->may_use(jordan, upstream, now);
+    CHECK(decision.allowed() == usable);
+    CHECK((decision.rule != nullptr) == (usable || std::string(upstream) == "finance"));
+  }
+  CHECK(policy->may_use(jordan, "later", at("2026-01-01T00:00:00Z")).allowed());
+  CHECK(policy->may_use(*policy->find_agent("idle"), "kb", now).reason == Reason::kSuspended);
+  for (const auto& [tool, shown] : {std::pair{"tickets.get", true}, {"tickets.refund", false},
+                                    {"other", false}, {"tickets.\n", false}}) {
+    CAPTURE(tool);
+    Call call = tool_call("crm", tool);
+    call.time = now;
+    CHECK(policy->could_allow(jordan, call) == shown);
+  }
+}
+
+TEST_CASE("agents are found by token and listener") {
+  std::string text = "agents:\n";
+  for (int i = 0; i < 300; ++i) {
+    char hash[65];
+    snprintf(hash, sizeof hash, "%064x", i * 77773);
+    std::string reversed(hash, 64);  // spread over the leading bits
+    std::reverse(reversed.begin(), reversed.end());
+    text += "  a" + std::to_string(i) + ": {owner: o, purpose: p, team: t, identity: [{" +
+            "token_sha256: \"" + reversed + "\"}" +
+            (i == 7 ? ", {listener: local}" : "") + "]}\n";
+  }
+  const auto policy = load(text);
+  for (int i = 0; i < 300; ++i) {
+    char hash[65];
+    snprintf(hash, sizeof hash, "%064x", i * 77773);
+    std::string reversed(hash, 64);
+    std::reverse(reversed.begin(), reversed.end());
+    Sha256 bytes{};
+    for (size_t b = 0; b < 32; ++b) {
+      bytes[b] = static_cast<uint8_t>(std::stoi(reversed.substr(2 * b, 2), nullptr, 16));
+    }
+    const auto agent = policy->agent_by_token(bytes);
+    REQUIRE(agent);
+    CHECK(policy->agents()[*agent].name == "a" + std::to_string(i));
+    bytes[31] ^= 1;
+    CHECK_FALSE(policy->agent_by_token(bytes));
+  }
+  CHECK(policy->agents()[*policy->agent_by_listener("local")].name == "a7");
+  CHECK_FALSE(policy->agent_by_listener("other"));
+  CHECK_FALSE(load("agents: {a: {owner: o, purpose: p, team: t}}")->agent_by_token({}));
+}
+
+Call to_call(const reference::Call& from) {
+  Call call;
+  call.upstream = from.upstream;
+  call.kind = from.kind == "tools"       ? Kind::kTool
+              : from.kind == "http"      ? Kind::kHttp
+              : from.kind == "resources" ? Kind::kResource
+                                         : Kind::kPrompt;
+  call.action = from.kind == "http" ? std::string_view(from.method) : "x";
+  call.target = from.target;
+  return call;
+}
+
+unsigned base_seed() {
+  const char* given = std::getenv("REEVE_SEED");
+  return given ? static_cast<unsigned>(std::strtoul(given, nullptr, 10)) : 20'261'122;
+}
+
+size_t rounds() {
+  const char* given = std::getenv("REEVE_ROUNDS");
+  return given ? std::strtoul(given, nullptr, 10) : 400;
+}
+
+TEST_CASE("generated policies decide as the oracle does") {
+  for (size_t round = 0; round < rounds(); ++round) {
+    const unsigned seed = base_seed() + static_cast<unsigned>(round);
+    reference::Generator generator(seed);
+    const reference::Policy source = generator.policy();
+    const std::string text = reference::write_yaml(source);
+    CAPTURE(seed, text);
+    const auto policy = load(text);
+    for (int i = 0; i < 60; ++i) {
+      const reference::Call call = generator.call();
+      const size_t agent = generator.next(3);
+      CAPTURE(call.upstream, call.kind, call.method, call.target, agent);
+      const Decision decision = policy->decide(static_cast<AgentId>(agent), to_call(call));
+      std::string got(to_string(decision.verdict));
+      if (decision.rule) got += " " + decision.rule->id;
+      REQUIRE(got == reference::decide(source, agent, call));
+      // A list shows what some call could be allowed, and without conditions that is the decision.
+      REQUIRE(policy->could_allow(static_cast<AgentId>(agent), to_call(call)) ==
+              decision.allowed());
+    }
+  }
+}
+
+TEST_CASE("the order of roles and rules never changes a decision; a deny never widens") {
+  for (unsigned round = 0; round < 60; ++round) {
+    const unsigned seed = base_seed() + 1'000'000 + round;
+    reference::Generator generator(seed);
+    const reference::Policy source = generator.policy();
+    reference::Policy shuffled = source;
+    std::mt19937 random(seed);
+    std::shuffle(shuffled.roles.begin(), shuffled.roles.end(), random);
+    for (auto& [name, role] : shuffled.roles) {
+      std::shuffle(role.rules.begin(), role.rules.end(), random);
+    }
+    reference::Policy denied = source;
+    reference::Policy allowed = source;
+    const reference::Policy other = reference::Generator(seed + 500'000).policy();
+    for (const auto& [name, role] : other.roles) {
+      for (reference::Rule rule : role.rules) {
+        rule.id = "added-" + rule.id;
+        (rule.effect == "deny" ? denied : allowed).roles[0].second.rules.push_back(rule);
+      }
+    }
+    CAPTURE(seed, reference::write_yaml(source));
+    const auto base = load(reference::write_yaml(source));
+    const auto reordered = load(reference::write_yaml(shuffled));
+    const auto narrower = load(reference::write_yaml(denied));
+    const auto wider = load(reference::write_yaml(allowed));
+    for (int i = 0; i < 60; ++i) {
+      const reference::Call from = generator.call();
+      const Call call = to_call(from);
+      const auto agent = static_cast<AgentId>(generator.next(3));
+      const bool is_allowed = base->decide(agent, call).allowed();
+      CAPTURE(from.upstream, from.kind, from.target, agent);
+      REQUIRE(reordered->decide(agent, call).allowed() == is_allowed);
+      if (narrower->decide(agent, call).allowed()) REQUIRE(is_allowed);
+      if (is_allowed) REQUIRE(wider->decide(agent, call).allowed());
+    }
+  }
+}
+
+}  // namespace
+}  // namespace reeve::policy
