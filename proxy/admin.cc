@@ -1,0 +1,210 @@
+// A small HTTP/1.1 server for few callers: heads by the same strict parser as the agents' side, no
+// request bodies, one answer at a time. Tested end to end by tests/e2e.
+#include "proxy/admin.h"
+
+#include <fmt/format.h>
+#include <openssl/crypto.h>
+
+#include <algorithm>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/ip/address.hpp>
+#include <cstring>
+
+#include "proxy/clock.h"
+#include "proxy/http/parser.h"
+#include "proxy/http/writer.h"
+#include "proxy/identify.h"
+#include "proxy/log.h"
+#include "proxy/net/stream.h"
+
+namespace reeve {
+namespace {
+
+constexpr size_t kHeadBytes = 8 * 1024;
+constexpr int kMostConnections = 64;
+constexpr int kFailuresPerSecond = 5;
+constexpr std::chrono::seconds kReadLimit{10};
+
+bool same_hash(const policy::Sha256& a, const policy::Sha256& b) {
+  return CRYPTO_memcmp(a.data(), b.data(), a.size()) == 0;
+}
+
+std::string problem(int status, std::string_view detail) {
+  return fmt::format(
+      "{{\"type\":\"about:blank\",\"title\":\"{}\",\"status\":{},\"detail\":\"{}\"}}",
+      http::reason_phrase(status), status, detail);
+}
+
+}  // namespace
+
+struct Admin::Answer {
+  int status = 200;
+  std::string_view type = "application/json";
+  std::string body;
+};
+
+Admin::Admin(const AdminConfig& config, AdminViews views, net::asio::io_context& context)
+    : config_(config), views_(std::move(views)), context_(context), acceptor_(context) {}
+
+Admin::~Admin() = default;
+
+Result<bool> Admin::listen() {
+  net::ErrorCode ec;
+  const auto address = net::asio::ip::make_address(config_.address.host, ec);
+  const net::asio::ip::tcp::endpoint endpoint(address, config_.address.port);
+  if (!ec) acceptor_.open(endpoint.protocol(), ec);
+  if (!ec) acceptor_.set_option(net::asio::socket_base::reuse_address(true), ec);
+  if (!ec) acceptor_.bind(endpoint, ec);
+  if (!ec) acceptor_.listen(kMostConnections, ec);
+  if (ec) {
+    return Error{
+        fmt::format("error: `admin.address` cannot listen on {}:{}: {}; stop what uses the "
+                    "address or choose another",
+                    config_.address.host, config_.address.port, ec.message())};
+  }
+  return true;
+}
+
+void Admin::start() {
+  net::asio::co_spawn(context_.get_executor(), accept(), [](std::exception_ptr failure) {
+    if (failure) log(LogLevel::kError, "the admin listener ended");
+  });
+}
+
+void Admin::stop() {
+  net::ErrorCode ignored;
+  acceptor_.close(ignored);
+}
+
+net::Task<void> Admin::accept() {
+  while (acceptor_.is_open()) {
+    net::ErrorCode ec;
+    net::Socket socket(context_);
+    co_await acceptor_.async_accept(socket, net::asio::redirect_error(net::kAwait, ec));
+    if (!acceptor_.is_open() || ec == net::asio::error::operation_aborted) co_return;
+    if (ec) {  // out of file descriptors, most likely
+      net::Timer pause(context_, std::chrono::milliseconds(50));
+      co_await pause.async_wait(net::asio::redirect_error(net::kAwait, ec));
+      continue;
+    }
+    if (connections_ >= kMostConnections) continue;  // closes it
+    ++connections_;
+    net::asio::co_spawn(context_.get_executor(), serve(std::move(socket)),
+                        [this](std::exception_ptr) { --connections_; });
+  }
+}
+
+net::Task<void> Admin::serve(net::Socket socket) {
+  // Shared with the timer's handler, which may run after the session has ended.
+  auto stream = std::make_shared<net::Stream>(std::move(socket));
+  net::Timer limit(context_);
+  http::RequestParser parser({kHeadBytes});
+  std::string buffer(kHeadBytes + 1024, '\0');
+  size_t filled = 0;
+  for (bool keep = true; keep && acceptor_.is_open();) {
+    limit.expires_after(kReadLimit);
+    limit.async_wait([stream](net::ErrorCode ec) {
+      if (!ec) stream->close();
+    });
+    parser.reset();
+    http::Progress progress = http::Progress::kMore;
+    while ((progress = parser.parse({buffer.data(), filled})) == http::Progress::kMore) {
+      net::ErrorCode ec;
+      if (filled == buffer.size()) co_return;
+      const size_t n =
+          co_await stream->read_some(buffer.data() + filled, buffer.size() - filled, ec);
+      if (n == 0) co_return;
+      filled += n;
+    }
+    Answer reply;
+    bool head_request = false;
+    keep = progress == http::Progress::kDone && parser.head().keep_alive;
+    if (progress == http::Progress::kFault) {
+      reply = {parser.fault().status, "application/problem+json",
+               problem(parser.fault().status, parser.fault().detail)};
+    } else {
+      const http::RequestHead& head = parser.head();
+      head_request = head.method == "HEAD";
+      if (head.framing != http::Framing::kNone && head.content_length > 0) keep = false;
+      reply = answer(head);
+    }
+    std::string out;
+    http::write_response(out, reply.status, reply.type, reply.body, {}, keep, head_request);
+    limit.cancel();
+    if (!co_await stream->write(out) || !keep) break;
+    filled -= parser.head_bytes();
+    std::memmove(buffer.data(), buffer.data() + parser.head_bytes(), filled);
+  }
+  limit.cancel();
+  stream->shutdown_send();
+}
+
+// An address in figures cannot be rebound; a name must be one that was configured.
+bool Admin::host_is_own(std::string_view authority) const {
+  std::string_view host = authority;
+  if (!host.empty() && host.front() == '[') {
+    host = host.substr(1, host.find(']') - 1);
+  } else {
+    host = host.substr(0, host.find(':'));
+  }
+  net::ErrorCode ec;
+  net::asio::ip::make_address(std::string(host), ec);
+  if (!ec || http::iequals(host, "localhost")) return true;
+  return std::any_of(config_.hosts.begin(), config_.hosts.end(), [&](const std::string& own) {
+    return http::iequals(own, host) || http::iequals(own, authority);
+  });
+}
+
+std::optional<AdminRole> Admin::role_of(const http::Fields& fields) const {
+  const auto field = fields.single("authorization");
+  if (!field) return std::nullopt;
+  std::string scratch;
+  const auto token = bearer_token(*field, false, scratch);
+  if (!token) return std::nullopt;
+  const policy::Sha256 hash = sha256(*token);
+  std::optional<AdminRole> role;
+  if (config_.token_sha256 && same_hash(*config_.token_sha256, hash)) role = AdminRole::kOperator;
+  for (const Person& person : config_.people) {
+    if (same_hash(person.token_sha256, hash)) role = person.role;
+  }
+  return role;
+}
+
+Admin::Answer Admin::answer(const http::RequestHead& head) {
+  const auto refuse = [](int status, std::string_view detail) {
+    return Answer{status, "application/problem+json", problem(status, detail)};
+  };
+  if (!host_is_own(head.authority)) {
+    return refuse(403, "Host is not this sidecar's; add the name to admin.hosts");
+  }
+  if (head.fields.count("origin") > 0) return refuse(403, "requests from web pages are refused");
+  if (head.method != "GET" && head.method != "HEAD") {
+    return refuse(405, "this version of the admin side is read with GET");
+  }
+  const std::string_view path = head.path;
+  if (path == "/livez") return {200, "text/plain", "ok\n"};
+  if (path == "/readyz") {
+    const auto why = views_.not_ready();
+    if (!why) return {200, "text/plain", "ok\n"};
+    return {503, "text/plain", *why + "\n"};
+  }
+  const bool is_open = path == "/metrics" && !config_.metrics_need_token;
+  if (!is_open && !role_of(head.fields)) {
+    const auto second =
+        std::chrono::duration_cast<std::chrono::seconds>(steady_now().time_since_epoch()).count();
+    if (second != failure_second_) {
+      failure_second_ = second;
+      failures_ = 0;
+    }
+    if (++failures_ > kFailuresPerSecond) return refuse(429, "too many failed sign-ins");
+    return refuse(401, "send the admin token or a person's token as `Authorization: Bearer`");
+  }
+  if (path == "/metrics")
+    return {200, "text/plain; version=0.0.4; charset=utf-8", views_.metrics()};
+  if (path == "/v1/agents") return {200, "application/json", views_.agents()};
+  if (path == "/v1/budgets") return {200, "application/json", views_.budgets()};
+  if (path == "/v1/policy") return {200, "application/json", views_.policy()};
+  return refuse(404, "known are /livez, /readyz, /metrics, /v1/agents, /v1/budgets, /v1/policy");
+}
+
+}  // namespace reeve

@@ -1,0 +1,304 @@
+// Building, reloading, draining. A policy that does not load changes nothing but a counter, a line
+// in the record and the log. Tested end to end by tests/e2e.
+#include "proxy/app.h"
+
+#include <fmt/format.h>
+
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/signal_set.hpp>
+#include <boost/json/array.hpp>
+#include <boost/json/object.hpp>
+#include <boost/json/serialize.hpp>
+#include <csignal>
+
+#include "proxy/log.h"
+#include "proxy/policy_files.h"
+#include "proxy/store/sqlite_store.h"
+#include "proxy/version.h"
+
+namespace reeve {
+namespace {
+
+constexpr std::chrono::milliseconds kWatch{1000};
+constexpr std::chrono::milliseconds kDrainLook{20};
+
+std::shared_ptr<const policy::PolicySet> load_policy(const Config& config, bool needs_marker,
+                                                     Diagnostics& diagnostics) {
+  const auto files = read_policy_files(config.policy, diagnostics);
+  if (!files) return nullptr;
+  auto policy = policy::PolicySet::load(*files, config.wiring(), diagnostics);
+  if (policy && needs_marker && !policy->ends_with_marker()) {
+    diagnostics.error({config.policy},
+                      "the file does not end with `...` as the running one does: "
+                      "it may be cut short; write it whole");
+    return nullptr;
+  }
+  return policy;
+}
+
+using SignalSet = net::asio::basic_signal_set<net::Executor>;
+
+}  // namespace
+
+Result<std::unique_ptr<App>> App::create(Config config, Diagnostics& diagnostics) {
+  auto policy = load_policy(config, false, diagnostics);
+  if (!policy) return Error{"the policy cannot be used"};
+  auto folder = store::StateFolder::open(config.state);
+  if (!folder) return folder.error();
+  auto journal = Journal::open(config.audit_path);
+  if (!journal) return journal.error();
+  auto store = store::SqliteStore::open(folder->file("ledger.db"));
+  if (!store) return store.error();
+  auto treasury = Treasury::open(std::move(*store));
+  if (!treasury) return treasury.error();
+  std::unique_ptr<App> app(new App(std::move(config), std::move(*folder), std::move(*journal),
+                                   std::move(*treasury), std::move(policy)));
+  for (const auto& worker : app->workers_) {
+    if (auto bound = worker->listen(); !bound) return bound.error();
+  }
+  if (app->admin_) {
+    if (auto bound = app->admin_->listen(); !bound) {
+      return Error{fmt::format("{}: {}", app->config_.file, bound.error().message)};
+    }
+  }
+  return app;
+}
+
+App::App(Config config, store::StateFolder folder, std::unique_ptr<Journal> journal,
+         std::unique_ptr<Treasury> treasury, std::shared_ptr<const policy::PolicySet> policy)
+    : config_(std::move(config)),
+      folder_(std::move(folder)),
+      journal_(std::move(journal)),
+      treasury_(std::move(treasury)),
+      services_{config_, *journal_, *treasury_, metrics_, {}, {}, {}},
+      watch_timer_(context_),
+      drain_timer_(context_) {
+  snapshot_ = make_snapshot(std::move(policy));
+  loaded_at_ = wall_now();
+  for (unsigned i = 0; i < config_.threads; ++i) {
+    workers_.push_back(std::make_unique<Worker>(services_, snapshot_));
+  }
+  if (config_.admin) admin_ = std::make_unique<Admin>(*config_.admin, views(), context_);
+}
+
+App::~App() = default;
+
+std::shared_ptr<const Snapshot> App::make_snapshot(
+    std::shared_ptr<const policy::PolicySet> policy) {
+  auto snapshot = std::make_shared<Snapshot>();
+  snapshot->accounts = treasury_->bind(policy->accounts(), wall_now());
+  for (const policy::AgentInfo& agent : policy->agents()) {
+    snapshot->agent_labels.push_back(metrics_.intern(agent.name));
+  }
+  snapshot->policy = std::move(policy);
+  return snapshot;
+}
+
+int App::run() {
+  std::signal(SIGPIPE, SIG_IGN);
+  std::string members = ",\"version\":";
+  json::append_string(members, kVersion);
+  members += ",\"policy\":";
+  json::append_string(members, snapshot_->policy->sha256());
+  if (journal_->found_torn_line()) members += ",\"torn\":true";
+  if (!journal_->append("start", members, wall_now())) {
+    log(LogLevel::kError, fmt::format("the record `{}` cannot be written", config_.audit_path));
+    return 2;
+  }
+  net::asio::co_spawn(context_.get_executor(), watch_signals(), [](std::exception_ptr) {});
+  net::asio::co_spawn(context_.get_executor(), watch_files(), [](std::exception_ptr) {});
+  if (admin_) admin_->start();
+  for (const auto& worker : workers_) worker->start();
+  for (const ListenerConfig& listener : config_.listeners) {
+    log(LogLevel::kInfo, fmt::format("reeve {} listens on {}:{} ({})", kVersion,
+                                     listener.address.host, listener.address.port, listener.name));
+  }
+  if (config_.admin) {
+    log(LogLevel::kInfo,
+        fmt::format("admin on {}:{}", config_.admin->address.host, config_.admin->address.port));
+  }
+  log(LogLevel::kInfo,
+      fmt::format("policy {} in force: {} agents, {}", config_.policy,
+                  snapshot_->policy->agents().size(), snapshot_->policy->sha256()));
+  context_.run();
+  for (const auto& worker : workers_) worker->join();
+  const auto settled = treasury_->stop();
+  if (!settled) log(LogLevel::kError, settled.error().message);
+  journal_->append("stop", {}, wall_now());
+  log(LogLevel::kInfo, "stopped");
+  return 0;
+}
+
+net::Task<void> App::watch_signals() {
+  SignalSet signals(context_.get_executor());
+  for (const int number : {SIGHUP, SIGTERM, SIGINT}) signals.add(number);
+  for (;;) {
+    net::ErrorCode ec;
+    const int number = co_await signals.async_wait(net::asio::redirect_error(net::kAwait, ec));
+    if (ec) co_return;
+    if (number == SIGHUP) {
+      reload();
+      continue;
+    }
+    if (services_.draining) {  // the second signal: now
+      drain_timer_.cancel();
+      for (const auto& worker : workers_) worker->stop();
+      context_.stop();
+      co_return;
+    }
+    net::asio::co_spawn(context_.get_executor(), drain(), [](std::exception_ptr) {});
+  }
+}
+
+net::Task<void> App::drain() {
+  log(LogLevel::kInfo, "draining: no new connections; calls in flight may finish");
+  services_.draining = true;
+  for (const auto& worker : workers_) worker->drain();
+  const Steady deadline = steady_now() + config_.limits.drain;
+  for (;;) {
+    size_t left = 0;
+    for (const auto& worker : workers_) left += worker->connection_count();
+    if (left == 0 || steady_now() >= deadline) break;
+    net::ErrorCode ec;
+    drain_timer_.expires_after(kDrainLook);
+    co_await drain_timer_.async_wait(net::asio::redirect_error(net::kAwait, ec));
+    if (ec) co_return;
+  }
+  for (const auto& worker : workers_) worker->stop();
+  context_.stop();
+}
+
+net::Task<void> App::watch_files() {
+  std::string seen = policy_files_signature(config_.policy);
+  for (;;) {
+    net::ErrorCode ec;
+    watch_timer_.expires_after(kWatch);
+    co_await watch_timer_.async_wait(net::asio::redirect_error(net::kAwait, ec));
+    if (ec) co_return;
+    std::string now = policy_files_signature(config_.policy);
+    if (now == seen) continue;
+    seen = std::move(now);
+    reload();
+  }
+}
+
+void App::write_policy_line(std::string_view result, std::string_view error) {
+  std::string members = ",\"result\":";
+  json::append_string(members, result);
+  members += ",\"policy\":";
+  json::append_string(members, snapshot_->policy->sha256());
+  if (!error.empty()) {
+    members += ",\"error\":";
+    json::append_string(members, error);
+  }
+  journal_->append("policy", members, wall_now());
+}
+
+void App::reload() {
+  Diagnostics diagnostics;
+  auto policy = load_policy(config_, snapshot_->policy->ends_with_marker(), diagnostics);
+  for (const Diagnostic& diagnostic : diagnostics.all()) {
+    log(diagnostic.severity == Severity::kError ? LogLevel::kError : LogLevel::kWarning,
+        to_string(diagnostic));
+  }
+  if (!policy) {
+    ++reloads_failed_;
+    last_reload_error_ = "the policy cannot be used";
+    for (const Diagnostic& diagnostic : diagnostics.all()) {
+      if (diagnostic.severity != Severity::kError) continue;
+      last_reload_error_ = to_string(diagnostic);
+      break;
+    }
+    log(LogLevel::kError, "the new policy is refused; the running one stays in force");
+    write_policy_line("error", last_reload_error_);
+    return;
+  }
+  ++reloads_ok_;
+  last_reload_error_.clear();
+  loaded_at_ = wall_now();
+  snapshot_ = make_snapshot(std::move(policy));
+  for (const auto& worker : workers_) worker->replace_snapshot(snapshot_);
+  write_policy_line("ok", {});
+  log(LogLevel::kInfo, fmt::format("policy {} in force", snapshot_->policy->sha256()));
+}
+
+Gauges App::gauges() {
+  Gauges g;
+  g.policy_sha256 = snapshot_->policy->sha256();
+  g.currency = snapshot_->policy->currency();
+  for (const policy::AgentInfo& agent : snapshot_->policy->agents()) {
+    g.agents.push_back({agent.name, agent.status});
+  }
+  const auto units = [](policy::Micros amount) {
+    return static_cast<double>(amount) / policy::kMicrosPerUnit;
+  };
+  for (const policy::AccountState& account : treasury_->snapshot(wall_now())) {
+    const double resets =
+        account.key.period == policy::Period::kTotal
+            ? 0
+            : std::chrono::duration<double>(account.window.end.time_since_epoch()).count();
+    g.budgets.push_back({account.key.budget, account.key.scope, units(account.limit),
+                         units(account.settled), units(account.reserved), resets});
+  }
+  g.audit_lines = journal_->lines();
+  g.audit_errors = journal_->errors();
+  g.reloads_ok = reloads_ok_;
+  g.reloads_failed = reloads_failed_;
+  g.connections = services_.connections.load(std::memory_order_relaxed);
+  return g;
+}
+
+AdminViews App::views() {
+  namespace bj = boost::json;
+  AdminViews views;
+  views.metrics = [this] { return metrics_.collect(gauges()); };
+  views.not_ready = [this]() -> std::optional<std::string> {
+    if (services_.draining) return "draining";
+    if (!journal_->healthy()) return "the record cannot be written";
+    return treasury_->trouble();
+  };
+  views.agents = [this] {
+    bj::array list;
+    for (const policy::AgentInfo& agent : snapshot_->policy->agents()) {
+      bj::array roles(agent.roles.begin(), agent.roles.end());
+      list.push_back(bj::object{{"agent", agent.name},
+                                {"owner", agent.owner},
+                                {"purpose", agent.purpose},
+                                {"team", agent.team},
+                                {"roles", std::move(roles)},
+                                {"state", agent.status},
+                                {"expires", agent.expires}});
+    }
+    return bj::serialize(bj::object{{"agents", std::move(list)}});
+  };
+  views.budgets = [this] {
+    bj::array list;
+    for (const policy::AccountState& account : treasury_->snapshot(wall_now())) {
+      static constexpr std::string_view kUnits[] = {"money", "calls", "tokens"};
+      bj::object row{{"budget", account.key.budget},
+                     {"scope", account.key.scope},
+                     {"unit", kUnits[static_cast<size_t>(account.key.unit)]},
+                     {"currency", account.key.currency},
+                     {"period", policy::to_string(account.key.period)},
+                     {"limit", policy::format_decimal(account.limit)},
+                     {"used", policy::format_decimal(account.settled)},
+                     {"reserved", policy::format_decimal(account.reserved)}};
+      if (account.key.period != policy::Period::kTotal) {
+        row["resets"] = format_time(account.window.end);
+      }
+      list.push_back(std::move(row));
+    }
+    return bj::serialize(bj::object{{"budgets", std::move(list)}});
+  };
+  views.policy = [this] {
+    return bj::serialize(bj::object{{"policy", snapshot_->policy->sha256()},
+                                    {"file", config_.policy},
+                                    {"loaded", format_time(loaded_at_)},
+                                    {"reloads", reloads_ok_},
+                                    {"failed_reloads", reloads_failed_},
+                                    {"last_error", last_reload_error_}});
+  };
+  return views;
+}
+
+}  // namespace reeve

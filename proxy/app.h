@@ -1,0 +1,65 @@
+// The sidecar put together: every object is built here once, in the order in which it depends on
+// the others, and taken down in the reverse.
+#ifndef REEVE_PROXY_APP_H_
+#define REEVE_PROXY_APP_H_
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "proxy/admin.h"
+#include "proxy/config.h"
+#include "proxy/journal.h"
+#include "proxy/services.h"
+#include "proxy/snapshot.h"
+#include "proxy/spend.h"
+#include "proxy/store/state_folder.h"
+#include "proxy/worker.h"
+
+namespace reeve {
+
+class App {
+ public:
+  // Reads the policy, locks the state folder, opens ledger and record, binds the listeners. On
+  // failure every reason is in `diagnostics`, or the error is a line for the operator.
+  static Result<std::unique_ptr<App>> create(Config config, Diagnostics& diagnostics);
+  ~App();
+
+  // Serves until SIGTERM or SIGINT, then drains: no new connections, calls in flight finish within
+  // limits.drain, a second signal ends it at once. SIGHUP, or a change of the policy's files,
+  // reloads the policy. Returns the exit code.
+  int run();
+
+ private:
+  App(Config config, store::StateFolder folder, std::unique_ptr<Journal> journal,
+      std::unique_ptr<Treasury> treasury, std::shared_ptr<const policy::PolicySet> policy);
+
+  std::shared_ptr<const Snapshot> make_snapshot(std::shared_ptr<const policy::PolicySet> policy);
+  void reload();
+  net::Task<void> watch_signals();
+  net::Task<void> watch_files();
+  net::Task<void> drain();
+  void write_policy_line(std::string_view result, std::string_view error);
+  AdminViews views();
+  Gauges gauges();
+
+  const Config config_;
+  store::StateFolder folder_;
+  std::unique_ptr<Journal> journal_;
+  std::unique_ptr<Treasury> treasury_;
+  Metrics metrics_;
+  Services services_;
+  net::asio::io_context context_{1};  // of the admin side, signals and reloads: the main thread
+  std::unique_ptr<Admin> admin_;
+  std::shared_ptr<const Snapshot> snapshot_;
+  std::vector<std::unique_ptr<Worker>> workers_;
+  net::Timer watch_timer_;
+  net::Timer drain_timer_;
+  uint64_t reloads_ok_ = 0, reloads_failed_ = 0;
+  std::string last_reload_error_;
+  policy::Time loaded_at_{};
+};
+
+}  // namespace reeve
+
+#endif  // REEVE_PROXY_APP_H_

@@ -1,0 +1,130 @@
+// The head stays in place at the front of the connection's buffer while the call is handled; body
+// bytes are read behind it, again and again into the same room. Tested end to end by tests/e2e.
+#include "proxy/body.h"
+
+#include <cstring>
+
+#include "proxy/worker.h"
+
+namespace reeve {
+namespace {
+
+constexpr std::string_view kContinue = "HTTP/1.1 100 Continue\r\n\r\n";
+constexpr size_t kBytesPerSecond = 64 * 1024;
+
+// Room behind the head, at least half of what a head may take: bytes already consumed are given up.
+void make_room(Connection& c, size_t head_end) {
+  if (c.begin == c.end) {
+    c.begin = c.end = head_end;
+  } else if (c.end == c.capacity) {
+    std::memmove(c.buffer.get() + head_end, c.buffer.get() + c.begin, c.end - c.begin);
+    c.end = head_end + (c.end - c.begin);
+    c.begin = head_end;
+  }
+}
+
+}  // namespace
+
+void start_body(Exchange& x) {
+  x.decoder.start(x.head.framing, x.head.content_length);
+  x.body_complete = x.head.framing == http::Framing::kNone ||
+                    (x.head.framing == http::Framing::kLength && x.head.content_length == 0);
+  x.body_start = x.connection.begin;
+}
+
+net::Task<BodyPiece> next_piece(Exchange& x) {
+  Connection& c = x.connection;
+  for (;;) {
+    if (x.body_complete) co_return BodyPiece{};
+    if (c.begin != c.end) {
+      const http::BodyDecoder::Step step = x.decoder.step(c.unread());
+      c.begin += step.consumed;
+      x.body_complete = step.done;
+      x.bytes_in += step.data.size();
+      if (step.fault) co_return BodyPiece{{}, step.fault, false};
+      if (!step.data.empty()) co_return BodyPiece{step.data, {}, false};
+      if (step.done) co_return BodyPiece{};
+      if (step.consumed > 0) continue;
+    }
+    if (x.head.expect_continue && !x.continue_sent) {
+      x.continue_sent = true;
+      if (!co_await c.stream.write(kContinue)) co_return BodyPiece{{}, {}, true};
+    }
+    make_room(c, x.body_start);
+    net::ErrorCode ec;
+    const size_t n = co_await c.stream.read_some(c.buffer.get() + c.end, c.capacity - c.end, ec);
+    if (n == 0) {
+      if (c.timed_out) co_return BodyPiece{{}, {408, "the request's body took too long"}, false};
+      co_return BodyPiece{{}, {}, true};
+    }
+    c.end += n;
+  }
+}
+
+net::Task<bool> read_body(Exchange& x) {
+  Connection& c = x.connection;
+  const LimitsConfig& limits = x.worker.services().config.limits;
+  c.body.clear();
+  if (x.head.framing == http::Framing::kLength && x.head.content_length > limits.body_bytes) {
+    co_return x.refuse(413, "malformed", "the body is larger than limits.body_bytes");
+  }
+  x.worker.set_phase(c, Phase::kBody, limits.body);
+  while (!x.body_complete) {
+    const BodyPiece piece = co_await next_piece(x);
+    if (piece.fault) {
+      x.keep_alive = false;
+      co_return x.refuse(piece.fault.status, "malformed", piece.fault.detail);
+    }
+    if (piece.lost) {
+      x.keep_alive = false;
+      c.agent_gone = true;
+      co_return x.refuse(400, "malformed", "the body was cut short");
+    }
+    if (c.body.size() + piece.data.size() > limits.body_bytes) {
+      x.keep_alive = false;
+      co_return x.refuse(413, "malformed", "the body is larger than limits.body_bytes");
+    }
+    c.body += piece.data;
+    c.deadline =
+        c.phase_since + limits.body + std::chrono::seconds(c.body.size() / kBytesPerSecond);
+  }
+  x.body_buffered = true;
+  co_return true;
+}
+
+bool read_json_body(Exchange& x) {
+  const auto type = x.head.fields.single("content-type");
+  if (!type) return true;
+  const std::string_view media = type->substr(0, type->find(';'));
+  const bool json = http::iequals(media, "application/json") ||
+                    (media.size() > 5 && http::iequals(media.substr(media.size() - 5), "+json"));
+  if (!json || x.connection.body.empty()) return true;
+  if (x.head.fields.count("content-encoding") > 0) {
+    return x.refuse(415, "malformed", "a body that rules read must come without Content-Encoding");
+  }
+  x.args = x.connection.json.parse(x.connection.body);
+  if (!x.args) {
+    return x.refuse(400, "malformed",
+                    std::string("the body is no strict JSON: ") + x.connection.json.error().what);
+  }
+  x.call.args = &*x.args;
+  return true;
+}
+
+net::Task<bool> drain_body(Exchange& x, size_t most) {
+  if (x.body_complete) co_return true;
+  if (x.head.framing == http::Framing::kLength && x.head.content_length > most) co_return false;
+  if (x.head.expect_continue && !x.continue_sent) co_return false;
+  Connection& c = x.connection;
+  if (c.timed_out || !c.stream.is_open()) co_return false;
+  x.worker.set_phase(c, Phase::kBody, x.worker.services().config.limits.body);
+  size_t total = 0;
+  while (!x.body_complete) {
+    const BodyPiece piece = co_await next_piece(x);
+    total += piece.data.size();
+    if (piece.fault || piece.lost || total > most) co_return false;
+  }
+  co_return true;
+}
+
+}  // namespace reeve

@@ -1,0 +1,23 @@
+// The commands that look at a policy and change nothing. Each takes the words behind its name and
+// returns the exit code that interfaces.md gives it; 2 is always a usage error.
+#ifndef REEVE_PROXY_COMMANDS_COMMANDS_H_
+#define REEVE_PROXY_COMMANDS_COMMANDS_H_
+
+#include <string>
+#include <vector>
+
+namespace reeve::commands {
+
+// Validates configurations and policies: 0 good, 1 errors (or warnings with --strict).
+int check(std::vector<std::string> args);
+// What the policy decides about a call and why: 0 allow, 3 ask, 4 deny, 5 malformed or unknown
+// agent.
+int explain(std::vector<std::string> args);
+// Runs the policy's own tests: 0 all pass, 1 otherwise.
+int test(std::vector<std::string> args);
+// Who may do what: 0, or 1 when the policy cannot be read.
+int access(std::vector<std::string> args);
+
+}  // namespace reeve::commands
+
+#endif  // REEVE_PROXY_COMMANDS_COMMANDS_H_

@@ -1,0 +1,95 @@
+// reeve.yaml as a plain struct: how the sidecar is wired. The policy says who may do what.
+//
+// Read once at start; nothing else in the proxy sees YAML. Names of interfaces that later versions
+// act on are known here and refused as not yet supported, never ignored.
+#ifndef REEVE_PROXY_CONFIG_H_
+#define REEVE_PROXY_CONFIG_H_
+
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "policy/diagnostic.h"
+#include "policy/policy_set.h"
+#include "proxy/http/writer.h"
+
+namespace reeve {
+
+struct Address {
+  std::string host;  // an IP address, without brackets
+  uint16_t port = 0;
+};
+
+struct ListenerConfig {
+  std::string name;
+  Address address;
+  Place at;
+};
+
+enum class AdminRole : uint8_t { kViewer, kApprover, kOperator };
+
+struct Person {
+  std::string name;
+  AdminRole role = AdminRole::kViewer;
+  policy::Sha256 token_sha256{};
+};
+
+struct AdminConfig {
+  Address address;
+  std::vector<std::string> hosts;              // further values of Host that are let in
+  std::optional<policy::Sha256> token_sha256;  // of `token`; the token itself is not kept
+  std::vector<Person> people;
+  bool metrics_need_token = false;
+};
+
+enum class Protocol : uint8_t { kHttp, kMcp };
+
+struct UpstreamConfig {
+  std::string name;
+  Protocol protocol = Protocol::kHttp;
+  std::string host;  // a name or an IP address, without brackets
+  uint16_t port = 80;
+  std::string authority;  // as sent in Host
+  std::string base_path;  // without trailing slash; for MCP the endpoint itself
+  http::FieldPolicy fields;
+  std::chrono::milliseconds timeout{60'000};  // to the answer's first byte
+  bool path_parameters = false;
+  Place at;
+};
+
+struct LimitsConfig {
+  size_t connections = 10'000;
+  size_t header_bytes = 16 * 1024;
+  size_t body_bytes = 8 * 1024 * 1024;  // of bodies that are read; others stream
+  std::chrono::milliseconds head{5'000};
+  std::chrono::milliseconds body{30'000};  // plus 1 s per 64 KiB received
+  std::chrono::milliseconds idle{60'000};
+  std::chrono::milliseconds drain{30'000};
+};
+
+struct Config {
+  std::string file;
+  std::vector<ListenerConfig> listeners;
+  std::optional<AdminConfig> admin;
+  std::string policy;  // path of a file or folder
+  std::string state;   // path of a folder
+  std::string audit_path;
+  std::vector<UpstreamConfig> upstreams;
+  LimitsConfig limits;
+  unsigned threads = 1;
+
+  policy::Wiring wiring() const;
+};
+
+// Reads and validates the file; on any error appends to `diagnostics` and returns nothing. Paths in
+// the result are relative to the working directory; in the file they are relative to the file.
+std::optional<Config> load_config(const std::string& path, Diagnostics& diagnostics);
+
+// SHA-256 of a secret, as policies and people's tokens are compared.
+policy::Sha256 sha256(std::string_view text);
+
+}  // namespace reeve
+
+#endif  // REEVE_PROXY_CONFIG_H_

@@ -1,0 +1,71 @@
+// An agent's connection, as its session, the sweep and the stop see it.
+#ifndef REEVE_PROXY_CONNECTION_H_
+#define REEVE_PROXY_CONNECTION_H_
+
+#include <cstdint>
+#include <list>
+#include <memory>
+#include <string>
+
+#include "proxy/clock.h"
+#include "proxy/config.h"
+#include "proxy/mcp/message.h"
+#include "proxy/net/stream.h"
+
+namespace reeve {
+
+// What the connection waits for; says what the sweep does when the deadline has passed.
+enum class Phase : uint8_t {
+  kIdle,      // for a next request: close
+  kHead,      // for the rest of a head: 408
+  kBody,      // for the rest of a body: 408
+  kUpstream,  // for an upstream's first byte: the exchange answers 504
+  kStream,    // bytes flow; no deadline
+  kLinger,    // for the agent to read the last answer: close
+};
+
+struct Connection {
+  Connection(net::Socket socket, const ListenerConfig& from, size_t buffer_bytes)
+      : stream(std::move(socket)),
+        listener(from),
+        buffer(new char[buffer_bytes]),
+        capacity(buffer_bytes) {}
+
+  std::string_view unread() const { return {buffer.get() + begin, end - begin}; }
+
+  net::Stream stream;
+  const ListenerConfig& listener;
+  bool loopback = false;  // the listener's address
+
+  // Received bytes: [begin, end) are not consumed. While a request is handled its head stays in
+  // place at the front, and its body is read behind it.
+  std::unique_ptr<char[]> buffer;
+  size_t capacity, begin = 0, end = 0;
+
+  Phase phase = Phase::kIdle;
+  Steady deadline;
+  Steady phase_since;
+  bool timed_out = false;   // the sweep ended this phase
+  bool agent_gone = false;  // the agent hung up while an upstream was being waited for
+  // While a body is streamed up it has a deadline of its own, and the upstream's waits for its end.
+  bool uploading = false;
+  Steady upload_deadline;
+
+  // What to cut when the agent hangs up or the time is over; null when nothing is under way.
+  net::Stream* upstream = nullptr;
+  net::Socket* connecting = nullptr;
+
+  // Scratch space, kept for its capacity.
+  std::string out;
+  std::string body;
+  std::string line;
+  std::string target;
+  mcp::Reader reader;
+  json::Parser json;
+
+  std::list<std::shared_ptr<Connection>>::iterator self;  // in the worker's list
+};
+
+}  // namespace reeve
+
+#endif  // REEVE_PROXY_CONNECTION_H_

@@ -1,0 +1,242 @@
+// The policy enforcement point: the one place that knows the order of the steps.
+//
+// A step that refuses fills in exchange.refusal and returns false; the rest of the call is then its
+// answer and its record. A reservation that is left unresolved resolves itself: released if nothing
+// was sent, settled in full if something was. Tested end to end by tests/e2e.
+#include "proxy/enforcer.h"
+
+#include <fmt/format.h>
+
+#include "proxy/body.h"
+#include "proxy/forward.h"
+#include "proxy/identify.h"
+#include "proxy/mcp_call.h"
+#include "proxy/origin.h"
+#include "proxy/record.h"
+#include "proxy/reply.h"
+#include "proxy/worker.h"
+
+namespace reeve {
+namespace {
+
+constexpr size_t kDrainBytes = 64 * 1024;
+// A body that declares more is refused at once: nobody means it, and nobody should wait for it.
+constexpr uint64_t kLongestBody = uint64_t{64} * 1024 * 1024 * 1024;
+
+bool prove_agent(Exchange& x) {
+  if (const char* why = foreign_origin(x.head, x.connection)) return x.refuse(403, "origin", why);
+  const auto agent = identify(*x.snapshot->policy, x.connection.listener.name, x.head.fields);
+  if (!agent) return x.refuse(401, "unknown-agent", agent.error().detail);
+  x.agent = *agent;
+  return true;
+}
+
+// `/UPSTREAM/rest` becomes the upstream and the one reading of the rest.
+bool find_upstream(Exchange& x) {
+  if (x.head.connect || !names_listener(x.head, x.connection)) {
+    return x.refuse(501, "malformed",
+                    "the forward proxy is not yet supported by this version; "
+                    "call http://LISTENER/UPSTREAM/…");
+  }
+  const std::string_view path = x.head.path;
+  if (path.empty() || path.front() != '/') {
+    return x.refuse(400, "malformed", "the target is no path; call /UPSTREAM/…");
+  }
+  const size_t slash = path.find('/', 1);
+  const std::string_view name = path.substr(1, slash == path.npos ? path.npos : slash - 1);
+  const std::string_view rest = slash == path.npos ? std::string_view{} : path.substr(slash);
+  x.upstream = x.worker.find_upstream(name);
+  if (x.upstream == nullptr) {
+    // A name that hides a slash or a dot segment is an attack, not a typing error.
+    policy::NormalPath reading;
+    if (const char* why = policy::normalise_path(path, false, reading)) {
+      return x.refuse(400, "malformed", fmt::format("the path is malformed: {}", why));
+    }
+    return x.refuse(404, "no-upstream",
+                    "no upstream has this name; the first part of the path "
+                    "names it");
+  }
+  const bool parameters = x.upstream->config().path_parameters;
+  if (const char* why = policy::normalise_path(rest, parameters, x.path)) {
+    return x.refuse(400, "malformed", fmt::format("the path is malformed: {}", why));
+  }
+  if (rest.empty()) x.path.forward.clear();
+  return true;
+}
+
+net::Task<bool> read_http_call(Exchange& x) {
+  if (x.head.content_length > kLongestBody) {
+    co_return x.refuse(413, "malformed", "the body is larger than 64 GiB");
+  }
+  const std::string_view upstream = x.upstream->config().name;
+  if (x.snapshot->policy->reads_body(upstream) && !co_await read_body(x)) co_return false;
+  x.call.upstream = upstream;
+  x.call.kind = policy::Kind::kHttp;
+  x.call.action = x.head.method;
+  x.call.target = x.path.match;
+  x.call.query = x.head.query;
+  x.call.headers = x.head.fields.list;
+  x.call.time = x.time;
+  if (x.body_buffered && !read_json_body(x)) co_return false;
+  co_return true;
+}
+
+bool decide(Exchange& x) {
+  const Steady before = steady_now();
+  if (x.is_mcp()) {
+    decide_mcp(x);
+  } else {
+    x.decision = x.snapshot->policy->decide(*x.agent, x.call);
+  }
+  x.worker.metrics().decided(std::chrono::duration<double>(steady_now() - before).count());
+  switch (x.decision.verdict) {
+    case policy::Verdict::kAllow:
+      return true;
+    case policy::Verdict::kMalformed:
+      return x.refuse(400, "malformed", x.decision.detail);
+    case policy::Verdict::kAsk:
+      return x.refuse(403, policy::to_string(x.decision.reason), "Denied: nobody can be asked yet");
+    case policy::Verdict::kDeny:
+      break;
+  }
+  const policy::RuleInfo* rule = x.decision.rule;
+  const std::string_view reason = policy::to_string(x.decision.reason);
+  if (rule == nullptr) {
+    const bool by_default = x.decision.reason == policy::Reason::kDefault;
+    return x.refuse(403, reason,
+                    by_default ? std::string("Denied by default: no rule allows this call")
+                               : fmt::format("Denied: the agent is {}", reason));
+  }
+  return x.refuse(403, reason,
+                  rule->because.empty()
+                      ? fmt::format("Denied by policy (rule {})", rule->id)
+                      : fmt::format("Denied by policy: {} (rule {})", rule->because, rule->id));
+}
+
+net::Task<bool> reserve(Exchange& x) {
+  const auto spend = x.snapshot->policy->spend(*x.agent, x.call);
+  if (!spend) co_return x.refuse(403, "price", "Denied: the price of this call cannot be told");
+  x.spend = *spend;
+  if (x.spend.count == 0) co_return true;
+  const std::span<const policy::Draw> draws(x.spend.draws.data(), x.spend.count);
+  auto held = co_await x.worker.services().treasury.reserve(draws, x.snapshot->accounts, x.time);
+  if (held) {
+    x.reservation = std::move(*held);
+    co_return true;
+  }
+  SpendRefusal& why = held.error();
+  const bool over = why.kind == SpendRefusal::Kind::kOverBudget;
+  x.refuse(over ? 402 : 503, over ? "budget" : "ledger", fmt::format("Denied: {}", why.message));
+  if (over) x.refusal->budget = std::move(why);
+  co_return false;
+}
+
+bool record(Exchange& x, std::string_view kind, void (*append)(std::string&, const Exchange&),
+            policy::Time time) {
+  std::string& line = x.connection.line;
+  line.clear();
+  append(line, x);
+  return x.worker.services().journal.append(kind, line, time);
+}
+
+// No record, no call.
+bool record_decision(Exchange& x) {
+  if (record(x, "decision", append_decision, wall_now())) return true;
+  return x.refuse(503, "audit", "the record cannot be written");
+}
+
+void settle(Exchange& x) {
+  if (!x.forwarded) {
+    x.cost = 0;
+    x.reservation.release();
+    return;
+  }
+  x.cost = x.spend.cost;
+  x.reservation.settle();
+  const Label agent = x.snapshot->agent_labels[*x.agent];
+  x.worker.metrics().spent(agent, x.upstream->label(), x.cost);
+}
+
+void count(Exchange& x) {
+  using std::chrono::duration;
+  const Label agent = x.agent ? x.snapshot->agent_labels[*x.agent] : kOtherLabel;
+  const Label upstream = x.upstream ? x.upstream->label() : kOtherLabel;
+  const std::string_view action = x.call.action.empty() ? x.head.method : x.call.action;
+  const bool malformed = x.refusal && x.refusal->reason == "malformed";
+  const policy::Verdict verdict = malformed   ? policy::Verdict::kMalformed
+                                  : x.refusal ? policy::Verdict::kDeny
+                                              : x.decision.verdict;
+  const double upstream_seconds =
+      x.forwarded ? duration<double>(x.upstream_ended - x.upstream_started).count() : -1;
+  x.worker.metrics().call(agent, upstream, action_index(action), verdict, x.agent.has_value(),
+                          duration<double>(steady_now() - x.started).count(), upstream_seconds);
+}
+
+// Both lines, unless nobody is proven and the listener has been knocked at too often.
+bool admits_lines(Exchange& x) {
+  if (x.agent) return true;
+  const auto second = std::chrono::duration_cast<std::chrono::seconds>(x.time.time_since_epoch());
+  return x.worker.services().knocks.admit(x.connection.listener.name, second.count());
+}
+
+// Answers a call that is not forwarded. `recorded`: its decision's line is written already.
+net::Task<void> refuse(Exchange& x) {
+  const bool lines = admits_lines(x);
+  if (lines && x.refusal->reason != "audit") record(x, "decision", append_decision, wall_now());
+  const bool gone = !x.connection.stream.is_open() || x.connection.agent_gone;
+  if (!gone) {
+    if (x.keep_alive && !co_await drain_body(x, kDrainBytes)) x.keep_alive = false;
+    std::string& out = x.connection.out;
+    out.clear();
+    append_refusal(out, x);
+    if (!co_await x.connection.stream.write(out)) x.keep_alive = false;
+  } else {
+    x.keep_alive = false;
+  }
+  if (lines) record(x, "outcome", append_outcome, wall_now());
+  count(x);
+}
+
+}  // namespace
+
+net::Task<void> handle(Exchange& x) {
+  x.time = wall_now();
+  x.started = steady_now();
+  x.id = x.worker.ids().next(x.time);
+  x.snapshot = x.worker.snapshot();
+  x.keep_alive = x.head.keep_alive && !x.worker.services().draining;
+  start_body(x);
+
+  if (!prove_agent(x)) co_return co_await refuse(x);
+  if (!find_upstream(x)) co_return co_await refuse(x);
+  const bool read = x.is_mcp() ? co_await read_mcp_call(x) : co_await read_http_call(x);
+  if (!read) co_return co_await refuse(x);
+  if (!decide(x)) co_return co_await refuse(x);
+  if (!co_await reserve(x)) co_return co_await refuse(x);
+  if (!record_decision(x)) co_return co_await refuse(x);
+
+  co_await forward(x);
+  settle(x);
+  record(x, "outcome", append_outcome, wall_now());
+  count(x);
+}
+
+void record_malformed(Worker& worker, Connection& connection, const CallId& id, policy::Time now,
+                      const http::Fault& fault) {
+  const auto second = std::chrono::duration_cast<std::chrono::seconds>(now.time_since_epoch());
+  Services& services = worker.services();
+  worker.metrics().call(kOtherLabel, kOtherLabel, action_index("other"),
+                        policy::Verdict::kMalformed, true, 0, -1);
+  if (!services.knocks.admit(connection.listener.name, second.count())) return;
+  std::string members = ",\"call\":";
+  json::append_string(members, view(id));
+  members += ",\"listener\":";
+  json::append_string(members, connection.listener.name);
+  members += ",\"decision\":\"malformed\"";
+  std::string decision = members + ",\"reason\":\"malformed\",\"because\":";
+  json::append_string(decision, fault.detail);
+  services.journal.append("decision", decision, now);
+  services.journal.append("outcome", members + fmt::format(",\"status\":{}", fault.status), now);
+}
+
+}  // namespace reeve

@@ -1,0 +1,86 @@
+// One call under way: what each step found out, for the steps after it.
+#ifndef REEVE_PROXY_EXCHANGE_H_
+#define REEVE_PROXY_EXCHANGE_H_
+
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "policy/path.h"
+#include "proxy/connection.h"
+#include "proxy/http/parser.h"
+#include "proxy/ids.h"
+#include "proxy/mcp/message.h"
+#include "proxy/snapshot.h"
+#include "proxy/upstream.h"
+
+namespace reeve {
+
+class Worker;
+
+// Why a call is not forwarded. One table in reply.cc turns it into an answer.
+struct Refusal {
+  int status = 0;           // of the HTTP answer
+  std::string_view reason;  // as the record names it: rule, default, budget, malformed, …
+  std::string detail;       // for the agent; no secrets, no condition's inner values
+  std::optional<SpendRefusal> budget;
+  std::optional<mcp::Refusal> rpc;  // a message that is refused before any rule is asked
+};
+
+struct Exchange {
+  Exchange(Worker& on, Connection& from, const http::RequestHead& parsed)
+      : worker(on), connection(from), head(parsed) {}
+
+  bool refuse(int code, std::string_view reason, std::string detail) {
+    refusal = Refusal{code, reason, std::move(detail), {}, {}};
+    return false;
+  }
+  bool is_mcp() const { return upstream && upstream->config().protocol == Protocol::kMcp; }
+  const policy::AgentInfo* agent_info() const {
+    return agent ? &snapshot->policy->agents()[*agent] : nullptr;
+  }
+
+  Worker& worker;
+  Connection& connection;
+  const http::RequestHead& head;
+
+  CallId id{};
+  policy::Time time{};  // when the head was complete
+  Steady started{};
+  std::shared_ptr<const Snapshot> snapshot;
+  std::optional<policy::AgentId> agent;
+  Upstream* upstream = nullptr;
+  policy::NormalPath path;  // below the upstream
+
+  // The request's body: read whole into connection.body, or still to be streamed.
+  http::BodyDecoder decoder;
+  size_t body_start = 0;  // in the connection's buffer, behind the head
+  bool body_complete = false;
+  bool body_buffered = false;
+  bool continue_sent = false;
+
+  // MCP: message() of connection.reader, when the body was one.
+  const mcp::Message* message = nullptr;
+  std::optional<json::Value> args;
+  std::string args_sha256;  // hex, of the canonical form
+
+  policy::Call call;
+  policy::Decision decision;
+  policy::Spend spend;
+  policy::Reservation reservation;
+  std::optional<Refusal> refusal;
+
+  // What came of it.
+  bool keep_alive = true;
+  bool answered = false;   // bytes of an answer have been sent to the agent
+  bool forwarded = false;  // bytes were sent upstream
+  int status = 0;
+  std::string_view error;  // upstream failure, as the record names it; empty: none
+  policy::Micros cost = 0;
+  uint64_t bytes_in = 0, bytes_out = 0;
+  Steady upstream_started{}, upstream_ended{};
+};
+
+}  // namespace reeve
+
+#endif  // REEVE_PROXY_EXCHANGE_H_

@@ -1,0 +1,96 @@
+// One credential decides; ambiguity is a refusal (security.md's G14). The order of the fields never
+// matters, because all of them are looked at. Tested by tests/proxy/identify_test.cc.
+#include "proxy/identify.h"
+
+#include <openssl/evp.h>
+
+#include <string>
+
+#include "proxy/config.h"
+
+namespace reeve {
+namespace {
+
+constexpr size_t kLongestToken = 8 * 1024;
+
+bool token_bytes(std::string_view text) {
+  if (text.empty() || text.size() > kLongestToken) return false;
+  for (const unsigned char c : text) {
+    if (c <= ' ' || c >= 0x7f) return false;
+  }
+  return true;
+}
+
+std::optional<std::string_view> basic_password(std::string_view encoded, std::string& scratch) {
+  if (encoded.empty() || encoded.size() % 4 != 0 || encoded.size() > 2 * kLongestToken) {
+    return std::nullopt;
+  }
+  scratch.resize(encoded.size() / 4 * 3);
+  const int size = EVP_DecodeBlock(reinterpret_cast<unsigned char*>(scratch.data()),
+                                   reinterpret_cast<const unsigned char*>(encoded.data()),
+                                   static_cast<int>(encoded.size()));
+  if (size < 0) return std::nullopt;
+  size_t length = static_cast<size_t>(size);
+  for (size_t i = encoded.size(); i > 0 && encoded[i - 1] == '=' && length > 0; --i) --length;
+  scratch.resize(length);
+  const size_t colon = scratch.find(':');
+  if (colon == std::string::npos) return std::nullopt;
+  return std::string_view(scratch).substr(colon + 1);
+}
+
+}  // namespace
+
+std::optional<std::string_view> bearer_token(std::string_view value, bool allow_basic,
+                                             std::string& scratch) {
+  const size_t space = value.find(' ');
+  if (space == std::string_view::npos) return std::nullopt;
+  const std::string_view scheme = value.substr(0, space);
+  std::string_view rest = value.substr(space + 1);
+  while (!rest.empty() && rest.front() == ' ') rest.remove_prefix(1);
+  if (http::iequals(scheme, "Bearer")) {
+    if (!token_bytes(rest)) return std::nullopt;
+    return rest;
+  }
+  if (allow_basic && http::iequals(scheme, "Basic")) {
+    const auto password = basic_password(rest, scratch);
+    if (password && token_bytes(*password)) return password;
+  }
+  return std::nullopt;
+}
+
+Result<policy::AgentId, Unproven> identify(const policy::PolicySet& policy,
+                                           std::string_view listener, const http::Fields& fields) {
+  std::optional<policy::AgentId> proven = policy.agent_by_listener(listener);
+  bool seen[3] = {};
+  std::string scratch;
+  for (const http::Field& field : fields.list) {
+    int kind = -1;
+    if (http::iequals(field.name, "authorization")) {
+      kind = 0;
+    } else if (http::iequals(field.name, "proxy-authorization")) {
+      kind = 1;
+    } else if (http::iequals(field.name, "x-api-key")) {
+      kind = 2;
+    } else {
+      continue;
+    }
+    if (seen[kind]) return Unproven{"a credential is given twice"};
+    seen[kind] = true;
+    std::optional<std::string_view> token = field.value;
+    if (kind != 2) token = bearer_token(field.value, kind == 1, scratch);
+    if (!token || !token_bytes(*token)) {
+      return Unproven{
+          "a credential has no form that reeve reads; send `Authorization: Bearer TOKEN`"};
+    }
+    const auto agent = policy.agent_by_token(sha256(*token));
+    if (!agent) return Unproven{"the token belongs to no agent of the policy"};
+    if (proven && *proven != *agent) return Unproven{"the credentials name two different agents"};
+    proven = agent;
+  }
+  if (!proven) {
+    return Unproven{"no credential was presented; send `Authorization: Bearer TOKEN`"};
+  }
+  return *proven;
+}
+
+}  // namespace reeve

@@ -1,0 +1,146 @@
+// Finds the lists in an upstream's message and cuts out the entries that an agent may not see.
+//
+// The message is read by the strict parser; what stays is copied from the source bytes in spans, so
+// numbers, escapes and white space of everything kept arrive as sent.
+#include "proxy/mcp/list_filter.h"
+
+#include <algorithm>
+#include <optional>
+
+namespace reeve::mcp {
+namespace {
+
+struct ListKind {
+  List list;
+  std::string_view method;
+  std::string_view member;  // of the result
+  std::string_view name;    // of an entry
+};
+
+constexpr ListKind kLists[] = {
+    {List::kTools, "tools/list", "tools", "name"},
+    {List::kResources, "resources/list", "resources", "uri"},
+    {List::kResourceTemplates, "resources/templates/list", "resourceTemplates", "uriTemplate"},
+    {List::kPrompts, "prompts/list", "prompts", "name"}};
+
+// Copies a message but for the spans that are replaced, which come in ascending order.
+class Splice {
+ public:
+  Splice(std::string_view source, std::string& out) : source_(source), out_(out) {}
+
+  void replace(size_t begin, size_t end, std::string_view with) {
+    if (!changed_) out_.clear();
+    changed_ = true;
+    out_.append(source_, copied_, begin - copied_).append(with);
+    copied_ = end;
+  }
+  bool finish() {
+    if (changed_) out_.append(source_, copied_);
+    return changed_;
+  }
+
+ private:
+  std::string_view source_;
+  std::string& out_;
+  size_t copied_ = 0;  // where the bytes not yet copied begin
+  bool changed_ = false;
+};
+
+enum class Entry : uint8_t { kVisible, kHidden, kNameless };
+
+Entry judge(const ListKind& kind, const json::Value& entry, const Visible& visible,
+            std::string& scratch) {
+  const auto name = entry.find(kind.name);
+  if (!name || !name->is_string()) return Entry::kNameless;
+  // A reader that ignores case would see another name than the one judged here.
+  if (entry.has_case_variant(kind.name)) return Entry::kHidden;
+  return visible(kind.list, name->text(scratch)) ? Entry::kVisible : Entry::kHidden;
+}
+
+// Takes the hidden entries of one list out. A hidden entry goes with the comma before it; the first
+// one kept goes without.
+bool filter_list(const ListKind& kind, const json::Value& array, bool nameless_allowed,
+                 const Visible& visible, Splice& splice) {
+  std::string scratch;
+  size_t previous_end = array.offset() + 1;
+  bool kept_any = false;
+  for (const json::Value entry : array.items()) {
+    const size_t begin = entry.offset();
+    const size_t end = begin + entry.raw().size();
+    const Entry verdict = judge(kind, entry, visible, scratch);
+    if (verdict == Entry::kNameless && !nameless_allowed) return false;
+    if (verdict == Entry::kHidden) {
+      splice.replace(previous_end, end, "");
+    } else {
+      const bool first_entry = previous_end == array.offset() + 1;
+      if (!kept_any && !first_entry) splice.replace(previous_end, begin, "");
+      kept_any = true;
+    }
+    previous_end = end;
+  }
+  return true;
+}
+
+// A cache may give what is marked public to another agent; without a scope it counts as public.
+void make_private(const json::Value& result, bool has_scope, Splice& splice) {
+  if (has_scope || !result.find("ttlMs")) return;
+  const size_t last = result.offset() + result.raw().size() - 1;
+  splice.replace(last, last, ",\"cacheScope\":\"private\"");
+}
+
+// Whether a key is another's but for case: some readers would find a list there.
+bool has_ambiguous_member(const json::Value& result) {
+  return std::ranges::any_of(
+             kLists, [&](const ListKind& kind) { return result.has_case_variant(kind.member); }) ||
+         result.has_case_variant("cacheScope");
+}
+
+bool filter_result(const json::Value& result, const Visible& visible, Splice& splice) {
+  const auto content = result.find("content");
+  const bool tool_result = content && content->is_array();
+  const bool is_list = std::ranges::any_of(kLists, [&](const ListKind& kind) {
+    const auto list = result.find(kind.member);
+    return list && list->is_array();
+  });
+  if (has_ambiguous_member(result)) return false;
+  if (!is_list) return true;
+  bool has_scope = false;
+  std::string scratch;
+  for (const json::Member member : result.members()) {
+    const std::string_view key = member.key.text(scratch);
+    if (key == "cacheScope") {
+      has_scope = true;
+      if (!member.value.equals("private")) {
+        const size_t begin = member.value.offset();
+        splice.replace(begin, begin + member.value.raw().size(), "\"private\"");
+      }
+    }
+    const auto* kind = std::ranges::find(kLists, key, &ListKind::member);
+    if (kind == std::end(kLists) || !member.value.is_array()) continue;
+    if (!filter_list(*kind, member.value, tool_result, visible, splice)) return false;
+  }
+  make_private(result, has_scope, splice);
+  return true;
+}
+
+}  // namespace
+
+bool list_of_method(std::string_view method, List& list) {
+  const auto* kind = std::ranges::find(kLists, method, &ListKind::method);
+  if (kind == std::end(kLists)) return false;
+  list = kind->list;
+  return true;
+}
+
+Filtered filter_message(json::Parser& parser, std::string_view message, const Visible& visible,
+                        std::string& out) {
+  const auto root = parser.parse(message);
+  if (!root || !root->is_object() || root->has_case_variant("result")) return Filtered::kInvalid;
+  const auto result = root->find("result");
+  if (!result || !result->is_object()) return Filtered::kUnchanged;
+  Splice splice(message, out);
+  if (!filter_result(*result, visible, splice)) return Filtered::kInvalid;
+  return splice.finish() ? Filtered::kChanged : Filtered::kUnchanged;
+}
+
+}  // namespace reeve::mcp

@@ -1,0 +1,43 @@
+// What an agent may not use, it does not see: lists filtered in place, byte for byte otherwise.
+#ifndef REEVE_PROXY_MCP_LIST_FILTER_H_
+#define REEVE_PROXY_MCP_LIST_FILTER_H_
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <string_view>
+
+#include "policy/json.h"
+
+namespace reeve::mcp {
+
+enum class List : uint8_t { kTools, kResources, kResourceTemplates, kPrompts };
+
+// Which list a method asks for, if any: tools/list, resources/list, resources/templates/list,
+// prompts/list.
+bool list_of_method(std::string_view method, List& list);
+
+// `name`: the tool's or prompt's name, the resource's URI or the template's URI template,
+// unescaped.
+using Visible = std::function<bool(List list, std::string_view name)>;
+
+enum class Filtered : uint8_t {
+  kUnchanged,  // not a list, or nothing to hide: forward the bytes as they are
+  kChanged,    // `out` holds the message without the hidden entries, other bytes unchanged
+  kInvalid,    // not one strict JSON object, or a list with a nameless entry: do not forward
+};
+
+// Looks at one JSON-RPC message from an upstream. A response whose result has a list member
+// (`tools`, `resources`, `resourceTemplates`, `prompts`: arrays) is filtered by its shape, whatever
+// asked for it, so that a replayed or forged answer shows no more than the real one. The price: a
+// tool's result with such an array beside its `content` loses the entries that name what is hidden
+// (entries without a name stay there, and make nothing invalid). A list's `cacheScope` leaves as
+// "private" even when nothing was hidden from this agent (2026-07-28); nextCursor and unknown
+// members stay. Keys equal but for case to one looked at: kInvalid, or, in an entry, hidden.
+// `out` is written only with kChanged.
+Filtered filter_message(json::Parser& parser, std::string_view message, const Visible& visible,
+                        std::string& out);
+
+}  // namespace reeve::mcp
+
+#endif  // REEVE_PROXY_MCP_LIST_FILTER_H_

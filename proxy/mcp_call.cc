@@ -1,0 +1,180 @@
+// Which rules speak about which message (mcp/README.md has the table). A method that is in no list
+// here is unknown to reeve and allowed only by its name in `methods`. Tested by tests/e2e/mcp.
+#include "proxy/mcp_call.h"
+
+#include "proxy/body.h"
+#include "proxy/mcp/message.h"
+#include "proxy/worker.h"
+
+namespace reeve {
+namespace {
+
+using policy::Kind;
+
+// What the protocol itself needs: judged by the right to use the upstream.
+constexpr std::string_view kHousekeeping[] = {"initialize",
+                                              "server/discover",
+                                              "ping",
+                                              "tools/list",
+                                              "resources/list",
+                                              "resources/templates/list",
+                                              "prompts/list",
+                                              "logging/setLevel",
+                                              "tasks/get",
+                                              "tasks/update",
+                                              "tasks/cancel",
+                                              "tasks/result",
+                                              "tasks/list",
+                                              "subscriptions/listen",
+                                              "notifications/initialized",
+                                              "notifications/cancelled",
+                                              "notifications/progress",
+                                              "notifications/roots/list_changed",
+                                              "notifications/elicitation/complete"};
+
+bool is_housekeeping(std::string_view method) {
+  for (const std::string_view known : kHousekeeping) {
+    if (known == method) return true;
+  }
+  return false;
+}
+
+bool refuse_rpc(Exchange& x, const mcp::Refusal& why) {
+  x.refuse(why.http_status, "malformed", why.message);
+  x.refusal->rpc = why;
+  return false;
+}
+
+void digest_arguments(Exchange& x) {
+  std::string& canonical = x.connection.line;
+  canonical.clear();
+  json::append_canonical(canonical, *x.args);
+  const policy::Sha256 hash = sha256(canonical);
+  append_hex(x.args_sha256, hash.data(), hash.size());
+}
+
+// `ref` of completion/complete: completion leaks values of what it names.
+void name_completion(Exchange& x, const mcp::Message& message, std::string& scratch) {
+  const auto ref =
+      message.params && message.params->is_object() ? message.params->find("ref") : std::nullopt;
+  if (!ref || !ref->is_object()) return;
+  const auto type = ref->find("type");
+  const bool resource = type && type->is_string() && type->equals("ref/resource");
+  const auto target = ref->find(resource ? "uri" : "name");
+  if (!target || !target->is_string()) return;
+  x.call.kind = resource ? Kind::kResource : Kind::kPrompt;
+  x.call.target = target->text(scratch);
+}
+
+void name_call(Exchange& x, const mcp::Message& message) {
+  x.call.action = message.method;
+  x.call.target = message.target;
+  const std::string_view method = message.method;
+  if (method == "tools/call") {
+    x.call.kind = Kind::kTool;
+    x.args = message.arguments;
+    if (x.args) {
+      x.call.args = &*x.args;
+      digest_arguments(x);
+    }
+  } else if (method == "resources/read" || method == "resources/subscribe" ||
+             method == "resources/unsubscribe") {
+    x.call.kind = Kind::kResource;
+  } else if (method == "prompts/get") {
+    x.call.kind = Kind::kPrompt;
+  } else if (method == "completion/complete") {
+    name_completion(x, message, x.connection.target);
+  } else {
+    // Task ids and the like name nothing that rules select.
+    x.call.target = {};
+  }
+}
+
+policy::Decision decide_subscriptions(Exchange& x) {
+  const policy::PolicySet& policy = *x.snapshot->policy;
+  policy::Decision decision = policy.may_use(*x.agent, x.call.upstream, x.time);
+  const auto& params = x.message->params;
+  const auto wanted = params && params->is_object() ? params->find("notifications") : std::nullopt;
+  const auto uris =
+      wanted && wanted->is_object() ? wanted->find("resourceSubscriptions") : std::nullopt;
+  if (!uris || !uris->is_array()) return decision;
+  std::string scratch;
+  for (const json::Value uri : uris->items()) {
+    if (!decision.allowed()) break;
+    policy::Call call = x.call;
+    call.kind = Kind::kResource;
+    call.action = "resources/subscribe";
+    call.target = uri.is_string() ? uri.text(scratch) : std::string_view{};
+    decision = policy.decide(*x.agent, call);
+  }
+  return decision;
+}
+
+net::Task<bool> read_post(Exchange& x) {
+  if (const auto why = mcp::Reader::check_post_fields(x.head.fields)) {
+    co_return refuse_rpc(x, *why);
+  }
+  if (!co_await read_body(x)) {
+    if (!x.refusal->rpc) {
+      const int code = x.refusal->status == 413 ? -32600 : -32700;
+      x.refusal->rpc = mcp::Refusal{x.refusal->status, code, x.refusal->detail, "null"};
+    }
+    co_return false;
+  }
+  mcp::Reader& reader = x.connection.reader;
+  if (!reader.read(x.connection.body, x.head.fields)) co_return refuse_rpc(x, reader.refusal());
+  x.message = &reader.message();
+  name_call(x, *x.message);
+  if (x.message->shape == mcp::Shape::kResponse) x.call.action = "response";
+  co_return true;
+}
+
+bool accepts_events(const http::Fields& fields) {
+  for (const http::Field& field : fields.list) {
+    if (http::iequals(field.name, "accept") &&
+        (field.value.find("text/event-stream") != std::string_view::npos ||
+         field.value.find("*/*") != std::string_view::npos)) {
+      return true;
+    }
+  }
+  return false;
+}
+
+}  // namespace
+
+net::Task<bool> read_mcp_call(Exchange& x) {
+  x.call.upstream = x.upstream->config().name;
+  x.call.kind = Kind::kMethod;
+  x.call.query = x.head.query;
+  x.call.headers = x.head.fields.list;
+  x.call.time = x.time;
+  if (x.path.match != "/") {
+    co_return x.refuse(404, "no-upstream", "an MCP upstream has one endpoint: /UPSTREAM");
+  }
+  x.path.forward.clear();
+  const std::string_view method = x.head.method;
+  if (method == "POST") co_return co_await read_post(x);
+  x.call.action = method;
+  if (method != "GET" && method != "DELETE") {
+    co_return x.refuse(405, "malformed", "an MCP endpoint takes POST, GET and DELETE");
+  }
+  if (!x.body_complete) co_return x.refuse(400, "malformed", "this method has no body in MCP");
+  if (method == "GET" && !accepts_events(x.head.fields)) {
+    co_return x.refuse(406, "malformed", "GET needs `Accept: text/event-stream`");
+  }
+  co_return true;
+}
+
+void decide_mcp(Exchange& x) {
+  const policy::PolicySet& policy = *x.snapshot->policy;
+  const bool stream_or_answer = x.message == nullptr || x.message->shape == mcp::Shape::kResponse;
+  if (!stream_or_answer && x.call.action == "subscriptions/listen") {
+    x.decision = decide_subscriptions(x);
+  } else if (stream_or_answer || is_housekeeping(x.call.action)) {
+    x.decision = policy.may_use(*x.agent, x.call.upstream, x.time);
+  } else {
+    x.decision = policy.decide(*x.agent, x.call);
+  }
+}
+
+}  // namespace reeve

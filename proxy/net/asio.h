@@ -1,0 +1,35 @@
+// The Asio types of the proxy, in one place.
+//
+// Every thread runs an io_context of its own, so sockets name its executor type: an erased
+// any_io_executor costs an allocation and a virtual call per operation (../../bench/README.md).
+#ifndef REEVE_PROXY_NET_ASIO_H_
+#define REEVE_PROXY_NET_ASIO_H_
+
+#include <boost/asio/awaitable.hpp>
+#include <boost/asio/basic_socket_acceptor.hpp>
+#include <boost/asio/basic_stream_socket.hpp>
+#include <boost/asio/basic_waitable_timer.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/redirect_error.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <boost/asio/wait_traits.hpp>
+
+namespace reeve::net {
+
+namespace asio = boost::asio;
+
+using ErrorCode = boost::system::error_code;
+using Executor = asio::io_context::executor_type;
+template <class T>
+using Task = asio::awaitable<T, Executor>;
+inline constexpr asio::use_awaitable_t<Executor> kAwait{};
+
+using Socket = asio::basic_stream_socket<asio::ip::tcp, Executor>;
+using Acceptor = asio::basic_socket_acceptor<asio::ip::tcp, Executor>;
+using Timer = asio::basic_waitable_timer<std::chrono::steady_clock,
+                                         asio::wait_traits<std::chrono::steady_clock>, Executor>;
+
+}  // namespace reeve::net
+
+#endif  // REEVE_PROXY_NET_ASIO_H_

@@ -1,0 +1,30 @@
+// The files of a policy, read from disk: one file, or the `*.yaml` of a folder in name order.
+#ifndef REEVE_PROXY_POLICY_FILES_H_
+#define REEVE_PROXY_POLICY_FILES_H_
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "policy/diagnostic.h"
+#include "policy/policy_set.h"
+
+namespace reeve {
+
+// Reads a file, or a folder without its dot-files and subfolders; links are followed. On any error
+// (missing, not permitted, no regular file, too large, a folder without a policy) appends to
+// `diagnostics` and returns nothing. Never blocks on a pipe or device.
+std::optional<std::vector<policy::SourceFile>> read_policy_files(const std::string& path,
+                                                                 Diagnostics& diagnostics);
+
+// One regular file of bounded size, under the same rules.
+std::optional<policy::SourceFile> read_source_file(const std::string& path,
+                                                   Diagnostics& diagnostics);
+
+// Changes whenever the files may have: names, sizes, times and inodes. For a watch by polling;
+// empty when they cannot be looked at.
+std::string policy_files_signature(const std::string& path);
+
+}  // namespace reeve
+
+#endif  // REEVE_PROXY_POLICY_FILES_H_

@@ -1,0 +1,34 @@
+// Tested by tests/proxy/journal_test.cc.
+#include "proxy/services.h"
+
+namespace reeve {
+
+bool KnockLimit::admit(const std::string& listener, int64_t second) {
+  constexpr uint64_t kLinesPerSecond = 10;
+  std::lock_guard lock(mutex_);
+  Count& count = counts_[listener];
+  if (count.second != second) {
+    count.second = second;
+    count.lines = 0;
+  }
+  if (count.lines < kLinesPerSecond) {
+    ++count.lines;
+    return true;
+  }
+  ++count.suppressed;
+  return false;
+}
+
+std::map<std::string, uint64_t> KnockLimit::take_suppressed(int64_t second) {
+  std::map<std::string, uint64_t> out;
+  std::lock_guard lock(mutex_);
+  for (auto& [listener, count] : counts_) {
+    if (count.suppressed > 0 && count.second < second) {
+      out[listener] = count.suppressed;
+      count.suppressed = 0;
+    }
+  }
+  return out;
+}
+
+}  // namespace reeve

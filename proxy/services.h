@@ -1,0 +1,49 @@
+// What all workers share: each of it is thread-safe and outlives them.
+#ifndef REEVE_PROXY_SERVICES_H_
+#define REEVE_PROXY_SERVICES_H_
+
+#include <atomic>
+#include <cstdint>
+#include <map>
+#include <mutex>
+#include <string>
+
+#include "proxy/config.h"
+#include "proxy/journal.h"
+#include "proxy/metrics.h"
+#include "proxy/spend.h"
+
+namespace reeve {
+
+// Callers that nobody has proven may knock as often as they like, and must not fill the disk by it:
+// ten refusals a second per listener are lines of their own, the rest one counting line.
+class KnockLimit {
+ public:
+  // Whether this refusal is to be recorded as a line of its own.
+  bool admit(const std::string& listener, int64_t second);
+  // The refusals of past seconds that got no line, by listener; resets them.
+  std::map<std::string, uint64_t> take_suppressed(int64_t second);
+
+ private:
+  struct Count {
+    int64_t second = 0;
+    uint64_t lines = 0;
+    uint64_t suppressed = 0;
+  };
+  std::mutex mutex_;
+  std::map<std::string, Count> counts_;  // guarded by mutex_
+};
+
+struct Services {
+  const Config& config;
+  Journal& journal;
+  Treasury& treasury;
+  Metrics& metrics;
+  KnockLimit knocks;
+  std::atomic<int64_t> connections{0};
+  std::atomic<bool> draining{false};
+};
+
+}  // namespace reeve
+
+#endif  // REEVE_PROXY_SERVICES_H_

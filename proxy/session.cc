@@ -1,0 +1,108 @@
+// A loop one can read aloud: read a head, handle the call, make room for the next.
+// Tested end to end by tests/e2e.
+#include "proxy/session.h"
+
+#include <cstring>
+
+#include "proxy/enforcer.h"
+#include "proxy/exchange.h"
+#include "proxy/log.h"
+#include "proxy/record.h"
+#include "proxy/reply.h"
+
+namespace reeve {
+namespace {
+
+constexpr std::chrono::milliseconds kLinger{1000};
+constexpr size_t kLingerBytes = 1024 * 1024;
+
+// Reads until a head is whole. The parser's views point into the connection's buffer.
+net::Task<http::Progress> read_head(Worker& worker, Connection& c, http::RequestParser& parser) {
+  const LimitsConfig& limits = worker.services().config.limits;
+  worker.set_phase(c, Phase::kIdle, limits.idle);
+  for (bool first = true;; first = false) {
+    if (c.begin != c.end) {
+      if (c.phase == Phase::kIdle) worker.set_phase(c, Phase::kHead, limits.head);
+      const http::Progress progress = parser.parse(c.unread());
+      if (progress != http::Progress::kMore) co_return progress;
+    } else if (first && worker.services().draining) {
+      co_return http::Progress::kMore;
+    }
+    if (c.end == c.capacity)
+      co_return http::Progress::kMore;  // cannot be: the parser's limit is lower
+    net::ErrorCode ec;
+    const size_t n = co_await c.stream.read_some(c.buffer.get() + c.end, c.capacity - c.end, ec);
+    if (n == 0) co_return http::Progress::kMore;
+    c.end += n;
+  }
+}
+
+// Bytes that are no request are refused and recorded all the same.
+void refuse_malformed(Worker& worker, Connection& c, const http::Fault& fault) {
+  const policy::Time now = wall_now();
+  const CallId id = worker.ids().next(now);
+  c.out.clear();
+  append_fault(c.out, fault, id);
+  record_malformed(worker, c, id, now, fault);
+  c.stream.write_now(c.out);
+}
+
+// Gives back what one large call needed: a connection may idle for long.
+void trim(Connection& c) {
+  constexpr size_t kKept = 32 * 1024;
+  for (std::string* scratch : {&c.out, &c.body, &c.line, &c.target}) {
+    if (scratch->capacity() > kKept) std::string().swap(*scratch);
+  }
+  c.reader.trim(kKept);
+  c.json.trim(kKept);
+}
+
+// Lets the agent read the last answer: a close with unread bytes in the kernel would reset it.
+net::Task<void> linger(Worker& worker, Connection& c) {
+  c.stream.shutdown_send();
+  worker.set_phase(c, Phase::kLinger, kLinger);
+  for (size_t total = 0; total < kLingerBytes;) {
+    net::ErrorCode ec;
+    const size_t n = co_await c.stream.read_some(c.buffer.get(), c.capacity, ec);
+    if (n == 0) break;
+    total += n;
+  }
+}
+
+}  // namespace
+
+net::Task<void> run_session(Worker& worker, std::shared_ptr<Connection> connection) {
+  Connection& c = *connection;
+  http::RequestParser parser({worker.services().config.limits.header_bytes});
+  for (;;) {
+    parser.reset();
+    const http::Progress progress = co_await read_head(worker, c, parser);
+    if (progress == http::Progress::kMore) {
+      if (c.timed_out && c.phase == Phase::kHead) {
+        refuse_malformed(worker, c, {408, "the request's head took too long"});
+      }
+      break;
+    }
+    if (progress == http::Progress::kFault) {
+      refuse_malformed(worker, c, parser.fault());
+      co_await linger(worker, c);
+      break;
+    }
+    c.begin += parser.head_bytes();
+    Exchange exchange(worker, c, parser.head());
+    co_await handle(exchange);
+    trim(c);
+    if (!exchange.keep_alive) {
+      if (c.stream.is_open() && !c.agent_gone) co_await linger(worker, c);
+      break;
+    }
+    // What is left belongs to the next request: to the front with it.
+    const size_t left = c.end - c.begin;
+    if (left > 0 && c.begin > 0) std::memmove(c.buffer.get(), c.buffer.get() + c.begin, left);
+    c.begin = 0;
+    c.end = left;
+  }
+  c.stream.close();
+}
+
+}  // namespace reeve

@@ -1,0 +1,234 @@
+// Accept, sweep, stop. Tested end to end by tests/e2e.
+#include "proxy/worker.h"
+
+#include <fmt/format.h>
+#include <sys/socket.h>
+
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/ip/address.hpp>
+#include <boost/asio/post.hpp>
+#include <cstring>
+
+#include "proxy/log.h"
+#include "proxy/session.h"
+
+namespace reeve {
+namespace {
+
+constexpr std::chrono::milliseconds kSweep{50};
+// A call that has waited this long is looked after: has its agent hung up meanwhile?
+constexpr std::chrono::milliseconds kLookAfter{100};
+constexpr size_t kBodyRoom = 16 * 1024;
+
+}  // namespace
+
+Worker::Worker(Services& services, std::shared_ptr<const Snapshot> snapshot)
+    : services_(services),
+      metrics_(services.metrics.add_shard()),
+      snapshot_(std::move(snapshot)),
+      sweep_timer_(context_) {
+  for (const UpstreamConfig& config : services_.config.upstreams) {
+    upstreams_.push_back(std::make_unique<Upstream>(
+        config, services_.metrics.intern(config.name),
+        http::HeadLimits{services_.config.limits.header_bytes}, context_));
+    upstream_by_name_[config.name] = upstreams_.back().get();
+  }
+}
+
+Worker::~Worker() = default;
+
+Result<bool> Worker::listen() {
+  for (const ListenerConfig& listener : services_.config.listeners) {
+    net::ErrorCode ec;
+    const auto address = net::asio::ip::make_address(listener.address.host, ec);
+    const net::asio::ip::tcp::endpoint endpoint(address, listener.address.port);
+    net::Acceptor acceptor(context_);
+    if (!ec) acceptor.open(endpoint.protocol(), ec);
+    if (!ec) acceptor.set_option(net::asio::socket_base::reuse_address(true), ec);
+    if (!ec && services_.config.threads > 1) {
+      // Only between workers of this process: otherwise a second sidecar could take half the calls.
+      const int on = 1;
+      ::setsockopt(acceptor.native_handle(), SOL_SOCKET, SO_REUSEPORT, &on, sizeof on);
+    }
+    if (!ec) acceptor.bind(endpoint, ec);
+    if (!ec) acceptor.listen(net::asio::socket_base::max_listen_connections, ec);
+    if (ec) {
+      return Error{
+          fmt::format("{}: error: listener `{}` cannot listen on {}:{}: {}; stop what uses "
+                      "the address or choose another",
+                      to_string(listener.at), listener.name, listener.address.host,
+                      listener.address.port, ec.message())};
+    }
+    acceptors_.emplace_back(std::move(acceptor), &listener);
+  }
+  return true;
+}
+
+void Worker::start() {
+  const auto report = [](std::string_view what) {
+    return [what](std::exception_ptr failure) {
+      if (!failure) return;
+      try {
+        std::rethrow_exception(failure);
+      } catch (const std::exception& e) {
+        log(LogLevel::kError, fmt::format("{} ended: {}", what, e.what()));
+      }
+    };
+  };
+  for (auto& [acceptor, listener] : acceptors_) {
+    net::asio::co_spawn(context_.get_executor(), accept(acceptor, *listener), report("a listener"));
+  }
+  net::asio::co_spawn(context_.get_executor(), sweep(), report("the sweep"));
+  thread_ = std::thread([this] { context_.run(); });
+}
+
+void Worker::join() {
+  if (thread_.joinable()) thread_.join();
+}
+
+Upstream* Worker::find_upstream(std::string_view name) {
+  const auto found = upstream_by_name_.find(name);
+  return found == upstream_by_name_.end() ? nullptr : found->second;
+}
+
+void Worker::set_phase(Connection& connection, Phase phase, std::chrono::milliseconds limit) {
+  connection.phase = phase;
+  connection.timed_out = false;
+  connection.phase_since = steady_now();
+  connection.deadline = connection.phase_since + limit;
+}
+
+net::Task<void> Worker::accept(net::Acceptor& acceptor, const ListenerConfig& listener) {
+  const size_t buffer_bytes = services_.config.limits.header_bytes + kBodyRoom;
+  net::Timer pause(context_);
+  while (!stopping_ && acceptor.is_open()) {
+    net::ErrorCode ec;
+    net::Socket socket(context_);
+    co_await acceptor.async_accept(socket, net::asio::redirect_error(net::kAwait, ec));
+    if (ec == net::asio::error::operation_aborted || !acceptor.is_open()) co_return;
+    if (ec) {  // out of file descriptors, most likely: they come back when connections end
+      pause.expires_after(kSweep);
+      co_await pause.async_wait(net::asio::redirect_error(net::kAwait, ec));
+      continue;
+    }
+    const auto most = static_cast<int64_t>(services_.config.limits.connections);
+    if (services_.connections.load(std::memory_order_relaxed) >= most) continue;  // closes it
+    auto connection = std::make_shared<Connection>(std::move(socket), listener, buffer_bytes);
+    connection->loopback = net::asio::ip::make_address(listener.address.host, ec).is_loopback();
+    connections_.push_front(connection);
+    connection->self = connections_.begin();
+    count_.fetch_add(1, std::memory_order_relaxed);
+    services_.connections.fetch_add(1, std::memory_order_relaxed);
+    auto ended = [this, connection](std::exception_ptr failure) {
+      if (failure) {
+        try {
+          std::rethrow_exception(failure);
+        } catch (const std::exception& e) {
+          log(LogLevel::kError, fmt::format("a session ended: {}", e.what()));
+        }
+        connection->stream.close(true);
+      }
+      connections_.erase(connection->self);
+      count_.fetch_sub(1, std::memory_order_relaxed);
+      services_.connections.fetch_sub(1, std::memory_order_relaxed);
+    };
+    net::asio::co_spawn(context_.get_executor(), run_session(*this, connection), std::move(ended));
+  }
+}
+
+net::Task<void> Worker::sweep() {
+  for (uint64_t round = 0; !stopping_; ++round) {
+    net::ErrorCode ec;
+    sweep_timer_.expires_after(kSweep);
+    co_await sweep_timer_.async_wait(net::asio::redirect_error(net::kAwait, ec));
+    const Steady now = steady_now();
+    for (const auto& connection : connections_) look_at(*connection, now);
+    for (const auto& upstream : upstreams_) upstream->sweep(now);
+    if (round % 20 == 0) flush_knocks();
+  }
+}
+
+void Worker::look_at(Connection& c, Steady now) {
+  const bool waits_upstream = c.phase == Phase::kUpstream || c.phase == Phase::kStream;
+  if (waits_upstream && now - c.phase_since >= kLookAfter && c.stream.peer_gone()) {
+    c.agent_gone = true;
+    return cut(c);
+  }
+  if (c.timed_out) return;
+  if (c.uploading) {
+    if (now < c.upload_deadline) return;
+    c.timed_out = true;
+    net::ErrorCode ignored;
+    c.stream.socket().cancel(ignored);  // the upload's read ends, the exchange answers 408
+    return;
+  }
+  if (c.phase == Phase::kStream || now < c.deadline) return;
+  c.timed_out = true;
+  if (c.phase == Phase::kUpstream) {
+    if (c.connecting) {
+      net::ErrorCode ignored;
+      c.connecting->close(ignored);
+    }
+    if (c.upstream) c.upstream->close(true);
+  } else if (c.phase == Phase::kHead || c.phase == Phase::kBody) {
+    net::ErrorCode ignored;
+    c.stream.socket().cancel(ignored);  // whoever reads answers 408 and closes
+  } else {
+    c.stream.close();
+  }
+}
+
+void Worker::cut(Connection& c) {
+  if (c.connecting) {
+    net::ErrorCode ignored;
+    c.connecting->close(ignored);
+  }
+  if (c.upstream) c.upstream->close(true);
+  c.stream.close(true);
+}
+
+void Worker::flush_knocks() {
+  const policy::Time now = wall_now();
+  const auto second =
+      std::chrono::duration_cast<std::chrono::seconds>(now.time_since_epoch()).count();
+  for (const auto& [listener, count] : services_.knocks.take_suppressed(second)) {
+    std::string members = ",\"listener\":";
+    json::append_string(members, listener);
+    members += fmt::format(",\"decision\":\"unknown-agent\",\"count\":{}", count);
+    services_.journal.append("decision", members, now);
+  }
+}
+
+void Worker::replace_snapshot(std::shared_ptr<const Snapshot> snapshot) {
+  // A control block of its own for this worker: reference counts stay on its core.
+  auto own = std::make_shared<const Snapshot>(*snapshot);
+  net::asio::post(context_, [this, own = std::move(own)]() mutable { snapshot_ = std::move(own); });
+}
+
+void Worker::drain() {
+  net::asio::post(context_, [this] {
+    for (auto& [acceptor, listener] : acceptors_) {
+      net::ErrorCode ignored;
+      acceptor.close(ignored);
+    }
+    for (const auto& connection : connections_) {
+      if (connection->phase == Phase::kIdle) connection->stream.close();
+    }
+    for (const auto& upstream : upstreams_) upstream->close_idle();
+  });
+}
+
+void Worker::stop() {
+  net::asio::post(context_, [this] {
+    stopping_ = true;
+    for (auto& [acceptor, listener] : acceptors_) {
+      net::ErrorCode ignored;
+      acceptor.close(ignored);
+    }
+    for (const auto& connection : connections_) cut(*connection);
+    for (const auto& upstream : upstreams_) upstream->close_idle();
+    sweep_timer_.cancel();
+  });
+}
+
+}  // namespace reeve

@@ -1,0 +1,74 @@
+// One event loop on one thread, with everything that a call needs: listeners (SO_REUSEPORT),
+// upstream pools, the policy's snapshot, counters. Workers share nothing on a call's path but the
+// ledger and the journal.
+//
+// Time limits: a connection has a phase and a deadline; one sweep per worker looks at all of them
+// every 50 ms. A timer per operation costs more than the rest of a call (../bench/README.md).
+#ifndef REEVE_PROXY_WORKER_H_
+#define REEVE_PROXY_WORKER_H_
+
+#include <list>
+#include <memory>
+#include <string_view>
+#include <thread>
+#include <unordered_map>
+#include <vector>
+
+#include "proxy/connection.h"
+#include "proxy/ids.h"
+#include "proxy/services.h"
+#include "proxy/snapshot.h"
+#include "proxy/upstream.h"
+
+namespace reeve {
+
+class Worker {
+ public:
+  Worker(Services& services, std::shared_ptr<const Snapshot> snapshot);
+  ~Worker();
+
+  // Binds all listeners; the error names the address and the remedy.
+  Result<bool> listen();
+  void start();  // the thread
+  void join();
+
+  // From any thread.
+  void replace_snapshot(std::shared_ptr<const Snapshot> snapshot);
+  void drain();  // no new connections; idle ones are closed
+  void stop();   // cuts what is left and ends the loop
+  size_t connection_count() const { return count_.load(std::memory_order_relaxed); }
+
+  // On the worker's thread, for the steps of a call.
+  Services& services() { return services_; }
+  Metrics::Shard& metrics() { return metrics_; }
+  IdSource& ids() { return ids_; }
+  const std::shared_ptr<const Snapshot>& snapshot() const { return snapshot_; }
+  Upstream* find_upstream(std::string_view name);
+  net::asio::io_context& context() { return context_; }
+  void set_phase(Connection& connection, Phase phase, std::chrono::milliseconds limit);
+
+ private:
+  net::Task<void> accept(net::Acceptor& acceptor, const ListenerConfig& listener);
+  net::Task<void> sweep();
+  void look_at(Connection& connection, Steady now);
+  void flush_knocks();
+  void cut(Connection& connection);
+
+  Services& services_;
+  Metrics::Shard& metrics_;
+  IdSource ids_;
+  net::asio::io_context context_{1};
+  std::shared_ptr<const Snapshot> snapshot_;
+  std::vector<std::unique_ptr<Upstream>> upstreams_;
+  std::unordered_map<std::string_view, Upstream*> upstream_by_name_;
+  std::list<std::pair<net::Acceptor, const ListenerConfig*>> acceptors_;
+  std::list<std::shared_ptr<Connection>> connections_;
+  std::atomic<size_t> count_{0};
+  bool stopping_ = false;
+  net::Timer sweep_timer_;
+  std::thread thread_;
+};
+
+}  // namespace reeve
+
+#endif  // REEVE_PROXY_WORKER_H_

@@ -1,0 +1,205 @@
+// reeve.yaml: what it means, and every way in which it can be wrong, with place and remedy.
+#include "proxy/config.h"
+
+#include <unistd.h>
+
+#include <catch2/catch.hpp>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+
+namespace reeve {
+namespace {
+
+struct Loaded {
+  std::optional<Config> config;
+  Diagnostics diagnostics;
+  std::string first() const {
+    return diagnostics.all().empty() ? std::string() : to_string(diagnostics.all().front());
+  }
+};
+
+Loaded load(const std::string& text) {
+  std::string name = (std::filesystem::temp_directory_path() / "reeve-config-XXXXXX").string();
+  REQUIRE(::mkdtemp(name.data()) != nullptr);
+  const std::filesystem::path folder(name);
+  std::ofstream(folder / "secret") << "s3cret\n";
+  std::ofstream(folder / "reeve.yaml") << text;
+  const auto before = std::filesystem::current_path();
+  std::filesystem::current_path(folder);
+  Loaded loaded;
+  loaded.config = load_config("reeve.yaml", loaded.diagnostics);
+  std::filesystem::current_path(before);
+  std::filesystem::remove_all(folder);
+  return loaded;
+}
+
+const std::string kLeast =
+    "listen: [{name: local, address: 127.0.0.1:8700}]\n"
+    "policy: policy.yaml\n"
+    "upstreams: {crm: {http: \"http://127.0.0.1:9001/api/\"}}\n";
+
+TEST_CASE("the least configuration has the documented defaults") {
+  const Loaded loaded = load(kLeast);
+  REQUIRE(loaded.config);
+  const Config& config = *loaded.config;
+  CHECK(config.listeners.at(0).address.port == 8700);
+  CHECK(config.state == "state");
+  CHECK(config.audit_path == "state/audit.jsonl");
+  CHECK(config.limits.body_bytes == 8 * 1024 * 1024);
+  CHECK(config.limits.idle.count() == 60'000);
+  CHECK(config.threads == 1);
+  CHECK_FALSE(config.admin);
+  const UpstreamConfig& crm = config.upstreams.at(0);
+  CHECK(crm.protocol == Protocol::kHttp);
+  CHECK(crm.host == "127.0.0.1");
+  CHECK(crm.port == 9001);
+  CHECK(crm.authority == "127.0.0.1:9001");
+  CHECK(crm.base_path == "/api");
+}
+
+TEST_CASE("variables come from the environment and from files") {
+  ::setenv("REEVE_TEST_TOKEN", "abcdefghijklmnop", 1);
+  const Loaded loaded = load(kLeast +
+                             "  \n"
+                             "admin: {address: \"[::1]:8701\", token: \"${REEVE_TEST_TOKEN}\",\n"
+                             "  metrics: token, hosts: [sidecar.internal]}\n"
+                             "state: here\n"
+                             "audit: {path: there.jsonl, sync: call, arguments: digest}\n"
+                             "limits: {body_bytes: 1MB, head: 250ms, idle: 2m}\n"
+                             "threads: 3\n");
+  REQUIRE(loaded.config);
+  CHECK(loaded.config->admin->address.host == "::1");
+  CHECK(loaded.config->admin->token_sha256 == sha256("abcdefghijklmnop"));
+  CHECK(loaded.config->admin->metrics_need_token);
+  CHECK(loaded.config->audit_path == "there.jsonl");
+  CHECK(loaded.config->limits.head.count() == 250);
+  CHECK(loaded.config->limits.idle.count() == 120'000);
+  CHECK(loaded.config->threads == 3);
+
+  const Loaded secret = load(
+      "listen: [{name: local, address: 127.0.0.1:8700}]\n"
+      "policy: policy.yaml\n"
+      "upstreams:\n"
+      "  billing: {http: \"http://b.internal\", timeout: 5s, path_parameters: true,\n"
+      "    credential: {header: Authorization, value: \"Bearer ${file:secret}\"},\n"
+      "    pass_headers: [Cookie]}\n");
+  REQUIRE(secret.config);
+  const UpstreamConfig& billing = secret.config->upstreams.at(0);
+  CHECK(billing.fields.credential_value == "Bearer s3cret");
+  CHECK(billing.fields.pass_headers == std::vector<std::string>{"cookie"});
+  CHECK(billing.port == 80);
+  CHECK(billing.timeout.count() == 5'000);
+  CHECK(billing.path_parameters);
+}
+
+struct Bad {
+  const char* text;
+  const char* message;  // the first diagnostic contains this
+};
+
+const Bad kBad[] = {
+    {"", "must be a mapping"},
+    {"- a\n", "must be a mapping"},
+    {"listen: 5\n", "reeve.yaml:1:9: error: `listen` is missing"},
+    {"lisen: []\n", "reeve.yaml:1:1: error: unknown key `lisen`"},
+    {"lisen: []\n", "did you mean `listen`?"},
+    {"fleet: {}\n", "`fleet` is not yet supported by this version; remove it"},
+    {"busy_poll: 5us\n", "not yet supported"},
+    {"listen: [{name: a, address: 127.0.0.1:8700, tls: {}}]\n", "`tls` is not yet supported"},
+    {"listen: [{name: a, address: \"unix:/run/x\"}]\n", "Unix sockets are not yet supported"},
+    {"listen: [{name: a, address: localhost:8700}]\n", "`localhost:8700` is no address"},
+    {"listen: [{name: a, address: 127.0.0.1}]\n", "is no address to listen on"},
+    {"listen: [{name: a, address: 127.0.0.1:99999}]\n", "is no address to listen on"},
+    {"listen: [{name: a, address: 127.0.0.1:1}, {name: a, address: 127.0.0.1:2}]\n",
+     "two listeners are called `a`"},
+    {"listen: [{name: a, address: 127.0.0.1:1}]\nupstreams: {crm: {}}\n", "`policy` is missing"},
+    {"policy: p\nlisten: [{name: a, address: 127.0.0.1:1}]\n", "`upstreams` is missing"},
+};
+
+const Bad kBadUpstreams[] = {
+    {"crm: {}", "needs either `http: URL` or `mcp: URL`"},
+    {"crm: {http: \"http://a\", mcp: \"http://b\"}", "needs either"},
+    {"crm: {http: \"https://a\"}", "TLS to an upstream is not yet supported"},
+    {"crm: {http: \"ftp://a\"}", "does not begin with http://"},
+    {"crm: {http: \"http://\"}", "it has no host"},
+    {"crm: {http: \"http://u:p@a\"}", "it has a user name"},
+    {"crm: {http: \"http://a:0\"}", "its port is no number"},
+    {"crm: {http: \"http://a:x\"}", "its port is no number"},
+    {"crm: {http: \"http://a/b?c\"}", "it has a query"},
+    {"crm: {http: \"http://a/b/../c\"}", "is no URL of an upstream"},
+    {"crm: {http: \"http://a b\"}", "it has a blank"},
+    {"crm: {mcp: {command: [node, x.js]}}", "started by a command are not yet supported"},
+    {"crm: {http: \"http://a\", meter: openai}", "`meter` is not yet supported"},
+    {"crm: {http: \"http://a\", timout: 5s}", "did you mean `timeout`?"},
+    {"crm: {http: \"http://a\", timeout: 5}", "`5` is no duration"},
+    {"crm: {http: \"http://a\", timeout: 0s}", "is no duration"},
+    {"crm: {http: \"http://a\", path_parameters: yes}", "is neither true nor false"},
+    {"crm: {http: \"http://a\", credential: {header: X}}", "needs `header` and `value`"},
+    {"crm: {http: \"http://a\", credential: {header: \"a b\", value: x}}",
+     "is no name of a header"},
+    {"crm: {http: \"http://a\", credential: {header: A, value: \"x\\ny\"}}", "line break"},
+    {"crm: {http: \"http://a\", credential: {header: A, value: \"${REEVE_NOT_SET}\"}}",
+     "`${REEVE_NOT_SET}` is not set; export REEVE_NOT_SET"},
+    {"crm: {http: \"http://a\", credential: {header: A, value: \"${file:none}\"}}",
+     "cannot be read from `none`"},
+    {"crm: {http: \"http://a\", credential: {header: A, value: \"${OPEN\"}}", "no closing"},
+    {"mcp: {http: \"http://a\"}", "`mcp` is the endpoint of all MCP upstreams"},
+    {"a__b: {http: \"http://a\"}", "is no name for an upstream"},
+    {"\"a/b\": {http: \"http://a\"}", "is no name for an upstream"},
+    {"crm: {http: \"http://a\"}, crm: {http: \"http://b\"}", "duplicate"},
+};
+
+const Bad kBadRest[] = {
+    {"limits: {head: soon}\n", "is no duration"},
+    {"limits: {body_bytes: 12GB}\n", "is no size"},
+    {"limits: {body_bytes: 1}\n", "at least 1024 bytes"},
+    {"limits: {connections: -1}\n", "is no number"},
+    {"limits: {conections: 1}\n", "did you mean `connections`?"},
+    {"threads: many\n", "is no number"},
+    {"audit: {sync: batch}\n", "`sync: batch` is not yet supported"},
+    {"audit: {sync: never}\n", "is no value of `sync`"},
+    {"audit: {rotate: 1MB}\n", "`rotate` is not yet supported"},
+    {"admin: {}\n", "`address` is missing"},
+    {"admin: {address: 127.0.0.1:1, token: short}\n", "shorter than 16 characters"},
+    {"admin: {address: 127.0.0.1:1, people: [{name: a, role: boss, token_sha256: x}]}\n",
+     "`boss` is none of viewer, approver, operator"},
+    {"admin: {address: 127.0.0.1:1, people: [{name: a, role: viewer, token_sha256: x}]}\n",
+     "64 hexadecimal digits"},
+    {"admin: {address: 127.0.0.1:1, metrics: closed}\n", "neither `open` nor `token`"},
+};
+
+TEST_CASE("each mistake is named with its place and its remedy") {
+  ::unsetenv("REEVE_NOT_SET");
+  const auto expect = [](const std::string& text, const char* message) {
+    const Loaded loaded = load(text);
+    CAPTURE(text, message);
+    CHECK_FALSE(loaded.config);
+    bool found = false;
+    for (const Diagnostic& diagnostic : loaded.diagnostics.all()) {
+      INFO(to_string(diagnostic));
+      found = found || to_string(diagnostic).find(message) != std::string::npos;
+    }
+    INFO(loaded.first());
+    CHECK(found);
+  };
+  for (const Bad& bad : kBad) expect(bad.text, bad.message);
+  for (const Bad& bad : kBadUpstreams) {
+    expect("listen: [{name: local, address: 127.0.0.1:8700}]\npolicy: p\nupstreams: {" +
+               std::string(bad.text) + "}\n",
+           bad.message);
+  }
+  for (const Bad& bad : kBadRest) expect(kLeast + bad.text, bad.message);
+}
+
+TEST_CASE("a file that cannot be read is named") {
+  Diagnostics diagnostics;
+  CHECK_FALSE(load_config("no/such/reeve.yaml", diagnostics));
+  CHECK(to_string(diagnostics.all().at(0)).find("no/such/reeve.yaml: error: cannot be read") == 0);
+  Diagnostics folder;
+  CHECK_FALSE(load_config("/", folder));
+  CHECK(to_string(folder.all().at(0)).find("not a regular file") != std::string::npos);
+}
+
+}  // namespace
+}  // namespace reeve
