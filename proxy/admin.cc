@@ -24,6 +24,7 @@ constexpr size_t kHeadBytes = 8 * 1024;
 constexpr int kMostConnections = 64;
 constexpr int kFailuresPerSecond = 5;
 constexpr std::chrono::seconds kReadLimit{10};
+constexpr std::chrono::milliseconds kFailurePause{250};
 
 bool same_hash(const policy::Sha256& a, const policy::Sha256& b) {
   return CRYPTO_memcmp(a.data(), b.data(), a.size()) == 0;
@@ -130,6 +131,12 @@ net::Task<void> Admin::serve(net::Socket socket) {
     }
     std::string out;
     http::write_response(out, reply.status, reply.type, reply.body, {}, keep, head_request);
+    if (reply.status == 401 || reply.status == 429) {
+      // Guessing is slow, and right guesses are as slow to find as wrong ones.
+      net::ErrorCode ec;
+      net::Timer pause(context_, kFailurePause);
+      co_await pause.async_wait(net::asio::redirect_error(net::kAwait, ec));
+    }
     limit.cancel();
     if (!co_await stream->write(out) || !keep) break;
     filled -= parser.head_bytes();
@@ -139,7 +146,8 @@ net::Task<void> Admin::serve(net::Socket socket) {
   stream->shutdown_send();
 }
 
-// An address in figures cannot be rebound; a name must be one that was configured.
+// A web page can make a name point anywhere, so only the own address and configured names are let
+// in. A listener on all addresses has many: any in figures, which cannot be rebound.
 bool Admin::host_is_own(std::string_view authority) const {
   std::string_view host = authority;
   if (!host.empty() && host.front() == '[') {
@@ -148,8 +156,13 @@ bool Admin::host_is_own(std::string_view authority) const {
     host = host.substr(0, host.find(':'));
   }
   net::ErrorCode ec;
-  net::asio::ip::make_address(std::string(host), ec);
-  if (!ec || http::iequals(host, "localhost")) return true;
+  const auto own_address = net::asio::ip::make_address(config_.address.host, ec);
+  if (own_address.is_loopback() && http::iequals(host, "localhost")) return true;
+  const auto address = net::asio::ip::make_address(std::string(host), ec);
+  if (!ec && (address == own_address || own_address.is_unspecified() ||
+              (address.is_loopback() && own_address.is_loopback()))) {
+    return true;
+  }
   return std::any_of(config_.hosts.begin(), config_.hosts.end(), [&](const std::string& own) {
     return http::iequals(own, host) || http::iequals(own, authority);
   });

@@ -10,6 +10,7 @@
 #include <boost/json/object.hpp>
 #include <boost/json/serialize.hpp>
 #include <csignal>
+#include <limits>
 
 #include "proxy/log.h"
 #include "proxy/policy_files.h"
@@ -124,6 +125,7 @@ int App::run() {
   for (const auto& worker : workers_) worker->join();
   const auto settled = treasury_->stop();
   if (!settled) log(LogLevel::kError, settled.error().message);
+  record_knocks(services_, std::numeric_limits<int64_t>::max(), wall_now());
   journal_->append("stop", {}, wall_now());
   log(LogLevel::kInfo, "stopped");
   return 0;

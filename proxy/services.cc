@@ -1,6 +1,10 @@
 // Tested by tests/proxy/journal_test.cc.
 #include "proxy/services.h"
 
+#include <fmt/format.h>
+
+#include "policy/json.h"
+
 namespace reeve {
 
 bool KnockLimit::admit(const std::string& listener, int64_t second) {
@@ -29,6 +33,15 @@ std::map<std::string, uint64_t> KnockLimit::take_suppressed(int64_t second) {
     }
   }
   return out;
+}
+
+void record_knocks(Services& services, int64_t second, policy::Time now) {
+  for (const auto& [listener, count] : services.knocks.take_suppressed(second)) {
+    std::string members = ",\"listener\":";
+    json::append_string(members, listener);
+    members += fmt::format(",\"decision\":\"unknown-agent\",\"count\":{}", count);
+    services.journal.append("decision", members, now);
+  }
 }
 
 }  // namespace reeve

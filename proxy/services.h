@@ -44,6 +44,9 @@ struct Services {
   std::atomic<bool> draining{false};
 };
 
+// Records the refusals that got no line before this second, one counting line per listener.
+void record_knocks(Services& services, int64_t second, policy::Time now);
+
 }  // namespace reeve
 
 #endif  // REEVE_PROXY_SERVICES_H_

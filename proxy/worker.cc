@@ -144,7 +144,11 @@ net::Task<void> Worker::sweep() {
     const Steady now = steady_now();
     for (const auto& connection : connections_) look_at(*connection, now);
     for (const auto& upstream : upstreams_) upstream->sweep(now);
-    if (round % 20 == 0) flush_knocks();
+    if (round % 20 == 0) {
+      const policy::Time wall = wall_now();
+      const auto second = std::chrono::floor<std::chrono::seconds>(wall.time_since_epoch());
+      record_knocks(services_, second.count(), wall);
+    }
   }
 }
 
@@ -185,18 +189,6 @@ void Worker::cut(Connection& c) {
   }
   if (c.upstream) c.upstream->close(true);
   c.stream.close(true);
-}
-
-void Worker::flush_knocks() {
-  const policy::Time now = wall_now();
-  const auto second =
-      std::chrono::duration_cast<std::chrono::seconds>(now.time_since_epoch()).count();
-  for (const auto& [listener, count] : services_.knocks.take_suppressed(second)) {
-    std::string members = ",\"listener\":";
-    json::append_string(members, listener);
-    members += fmt::format(",\"decision\":\"unknown-agent\",\"count\":{}", count);
-    services_.journal.append("decision", members, now);
-  }
 }
 
 void Worker::replace_snapshot(std::shared_ptr<const Snapshot> snapshot) {

@@ -51,7 +51,6 @@ class Worker {
   net::Task<void> accept(net::Acceptor& acceptor, const ListenerConfig& listener);
   net::Task<void> sweep();
   void look_at(Connection& connection, Steady now);
-  void flush_knocks();
   void cut(Connection& connection);
 
   Services& services_;

@@ -25,8 +25,11 @@ std::string policy_text(const std::string& selector, const std::string& when) {
          "  a: {owner: o, purpose: p, team: t, roles: [granted]}\n"
          "  b: {owner: o, purpose: p, team: t, roles: [denied]}\n"
          "roles:\n"
-         "  granted: {allow: [" + rule + "]}\n"
-         "  denied: {allow: [{upstream: u}], deny: [" + rule + "]}\n";
+         "  granted: {allow: [" +
+         rule +
+         "]}\n"
+         "  denied: {allow: [{upstream: u}], deny: [" +
+         rule + "]}\n";
 }
 
 // "T", "F", "D" or "M".
@@ -149,7 +152,8 @@ TEST_CASE("when: text") {
       {"{args.a: {under: /data}}", R"({"a":"/data/x\u0000"})", "D"},
       {"{args.a: {under: /data}}", R"({"a":"data/x"})", "D"},
       {"{args.a: {under: /}}", R"({"a":"/x"})", "T"},
-      {"{args.a: {host: [\"*.acme.example\", b.test]}}", R"({"a":"https://X.Acme.example/p"})", "T"},
+      {"{args.a: {host: [\"*.acme.example\", b.test]}}", R"({"a":"https://X.Acme.example/p"})",
+       "T"},
       {"{args.a: {host: \"*.acme.example\"}}", R"({"a":"https://x.acme.example.:443"})", "T"},
       {"{args.a: {host: \"*.acme.example\"}}", R"({"a":"https://evil.test/x.acme.example"})", "F"},
       {"{args.a: {host: \"*.acme.example\"}}", R"({"a":"https://x.acme.example@evil.test/"})", "D"},
@@ -360,7 +364,8 @@ TEST_CASE("when: what it may not say") {
       {"tools: t", "{args.a..b: 1}", "`args.a..b` is no path"},
       {"tools: t", "{args.a.: 1}", "`args.a.` is no path"},
       {"tools: t", "{'args.\"a': 1}", "is no path"},
-      {"tools: t", "{query.a: 1}", "`query.a` is nothing that a call that `tools` selects can have"},
+      {"tools: t", "{query.a: 1}",
+       "`query.a` is nothing that a call that `tools` selects can have"},
       {"resources: t", "{args.a: 1}", "`args.a` is nothing that a call that `resources` selects"},
       {"tools: t", "{model: m}", "`model` is not yet supported by this version; remove it"},
       {"tools: t", "{args.a: []}", "an empty list matches nothing"},
@@ -414,11 +419,24 @@ TEST_CASE("numbers are compared exactly") {
     int order;
   };
   const NumberRow rows[] = {
-      {"0", "-0", 0},         {"0", "0e99", 0},      {"1", "1.0", 0},       {"1", "10e-1", 0},
-      {"100", "1E2", 0},      {"0.001", "1e-3", 0},  {"12", "1.2e1", 0},    {"1", "2", -1},
-      {"-1", "-2", 1},        {"-1", "1", -1},       {"0", "-1", 1},        {"10", "9", 1},
-      {"0.1", "0.09", 1},     {"1.10", "1.1", 0},    {"1.01", "1.1", -1},   {"999", "1000", -1},
-      {"1e400", "1e401", -1}, {"-1e401", "1e400", -1},
+      {"0", "-0", 0},
+      {"0", "0e99", 0},
+      {"1", "1.0", 0},
+      {"1", "10e-1", 0},
+      {"100", "1E2", 0},
+      {"0.001", "1e-3", 0},
+      {"12", "1.2e1", 0},
+      {"1", "2", -1},
+      {"-1", "-2", 1},
+      {"-1", "1", -1},
+      {"0", "-1", 1},
+      {"10", "9", 1},
+      {"0.1", "0.09", 1},
+      {"1.10", "1.1", 0},
+      {"1.01", "1.1", -1},
+      {"999", "1000", -1},
+      {"1e400", "1e401", -1},
+      {"-1e401", "1e400", -1},
       {"1e99999999999999999999", "2", 1},
       {"0.1000000000000000055511151231257827", "0.1", 1},
       {"9007199254740993", "9007199254740992", 1},
@@ -429,7 +447,8 @@ TEST_CASE("numbers are compared exactly") {
     CHECK(compare_numbers(row.b, row.a) == -row.order);
   }
   for (const char* good : {"0", "-0", "1", "1.5", "1e5", "1E+5", "-1.5e-5"}) CHECK(is_number(good));
-  for (const char* bad : {"", "-", "01", "1.", ".5", "1e", "1e+", "+1", "1 ", "0x1", "NaN", "1_0"}) {
+  for (const char* bad :
+       {"", "-", "01", "1.", ".5", "1e", "1e+", "+1", "1 ", "0x1", "NaN", "1_0"}) {
     CAPTURE(bad);
     CHECK_FALSE(is_number(bad));
   }

@@ -126,9 +126,13 @@ TEST_CASE("may_use and could_allow") {
   const auto policy = load(kPolicy);
   const AgentId jordan = *policy->find_agent("jordan");
   const Time now = at("2026-11-22T00:00:00Z");
-  for (const auto& [upstream, usable] :
-       {std::pair{"kb", true}, {"crm", true}, {"files", true}, {"finance", false},
-        {"unheard", false}, {"later", false}, {"all", true}}) {
+  for (const auto& [upstream, usable] : {std::pair{"kb", true},
+                                         {"crm", true},
+                                         {"files", true},
+                                         {"finance", false},
+                                         {"unheard", false},
+                                         {"later", false},
+                                         {"all", true}}) {
     CAPTURE(upstream);
     const Decision decision = policy->may_use(jordan, upstream, now);
     CHECK(decision.allowed() == usable);
@@ -136,8 +140,10 @@ TEST_CASE("may_use and could_allow") {
   }
   CHECK(policy->may_use(jordan, "later", at("2026-01-01T00:00:00Z")).allowed());
   CHECK(policy->may_use(*policy->find_agent("idle"), "kb", now).reason == Reason::kSuspended);
-  for (const auto& [tool, shown] : {std::pair{"tickets.get", true}, {"tickets.refund", false},
-                                    {"other", false}, {"tickets.\n", false}}) {
+  for (const auto& [tool, shown] : {std::pair{"tickets.get", true},
+                                    {"tickets.refund", false},
+                                    {"other", false},
+                                    {"tickets.\n", false}}) {
     CAPTURE(tool);
     Call call = tool_call("crm", tool);
     call.time = now;
@@ -153,8 +159,7 @@ TEST_CASE("agents are found by token and listener") {
     std::string reversed(hash, 64);  // spread over the leading bits
     std::reverse(reversed.begin(), reversed.end());
     text += "  a" + std::to_string(i) + ": {owner: o, purpose: p, team: t, identity: [{" +
-            "token_sha256: \"" + reversed + "\"}" +
-            (i == 7 ? ", {listener: local}" : "") + "]}\n";
+            "token_sha256: \"" + reversed + "\"}" + (i == 7 ? ", {listener: local}" : "") + "]}\n";
   }
   const auto policy = load(text);
   for (int i = 0; i < 300; ++i) {

@@ -68,15 +68,15 @@ TEST_CASE("explain: the decision and why the near rules did not decide") {
             .ends_with("power: would allow it, but the agent does not have role `boss`"));
   CHECK(explained("bob", tool("crm", "tickets.get"))
             .starts_with("deny\nread: matches, but the agent's state decides before any rule\n"));
-  CHECK(explained("ann", tool("crmm", "x")).find("hint: the policy does not name the upstream "
-                                                 "`crmm`; did you mean `crm`?") !=
-        std::string::npos);
+  CHECK(explained("ann", tool("crmm", "x"))
+            .find("hint: the policy does not name the upstream "
+                  "`crmm`; did you mean `crm`?") != std::string::npos);
   CHECK(explained("an", tool("crm", "x")) == "unknown-agent: ann");
   CallSpec http;
   http.upstream = "crm";
   REQUIRE(http.set_http("POST /tickets/7?x=%2e"));
-  CHECK(explained("ann", http).starts_with(
-      "deny\nweb: its path matches, its methods do not include `POST`"));
+  CHECK(explained("ann", http)
+            .starts_with("deny\nweb: its path matches, its methods do not include `POST`"));
   REQUIRE(http.set_http("GET /tickets/../7"));
   CHECK(explained("ann", http).starts_with("malformed: "));
   CallSpec args = tool("crm", "tickets.get");
@@ -109,8 +109,7 @@ TEST_CASE("explain never disagrees with decide") {
       REQUIRE(written.fault().empty());
       const AgentId agent = static_cast<AgentId>(generator.next(3));
       const Decision decision = policy->decide(agent, written.call());
-      const Explanation explanation =
-          explain(*policy, policy->agents()[agent].name, spec, Time{});
+      const Explanation explanation = explain(*policy, policy->agents()[agent].name, spec, Time{});
       REQUIRE(outcome_of(explanation) == to_string(decision.verdict));
       REQUIRE(explanation.decision.rule == decision.rule);
       for (const NearRule& near : explanation.near) REQUIRE(near.rule != decision.rule);

@@ -63,7 +63,10 @@ TEST_CASE("text globs") {
           {"?*", "", false},
           {"?*", "x", true},
           {"*?", "x", true},
-          {"*?b", "\xC3\xA4" "b", true},
+          {"*?b",
+           "\xC3\xA4"
+           "b",
+           true},
           {"\\*", "*", true},
           {"\\*", "a", false},
           {"\\?\\\\", "?\\", true},
@@ -207,8 +210,8 @@ TEST_CASE("http patterns: methods and whole lines") {
   const auto line = TargetPattern::compile(SelectorKind::kHttp, "re:GET /a+");
   REQUIRE(line);
   CHECK(line->matches(http_call("GET", long_path)));
-  for (const char* bad : {"GET", "GET ", " /a", "GET,, /a", ",GET /a", "GET, /a", "get /a", "G@T /a",
-                          "/a"}) {
+  for (const char* bad :
+       {"GET", "GET ", " /a", "GET,, /a", ",GET /a", "GET, /a", "get /a", "G@T /a", "/a"}) {
     CAPTURE(bad);
     CHECK_FALSE(TargetPattern::compile(SelectorKind::kHttp, bad));
   }
@@ -257,7 +260,8 @@ TEST_CASE("the table finds what a walk over all selectors finds") {
         target += (http ? "/" : p > 0 ? "." : "") + pick(random, words);
       }
       if (http && target.empty()) target = "/";
-      Call call = http_call(pick(random, {"GET", "HEAD", "PURGE", "BREW"}), target);
+      const std::string method = pick(random, {"GET", "HEAD", "PURGE", "BREW"});
+      Call call = http_call(method, target);
       if (!http) call.kind = Kind::kTool;
       const uint32_t skipped = random() % 3 == 0 ? random() % count : Table::kNone;
       uint32_t expected = Table::kNone;

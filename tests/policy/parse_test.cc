@@ -87,10 +87,10 @@ TEST_CASE("limits: amounts, units and periods") {
     CHECK(account.limit == row.amount);
     CHECK(account.period == row.period);
   }
-  for (const char* bad : {"20", "20 USD", "USD per day", "20 usd per day", "20 USD a day",
-                          "20 USD per", "1e3 USD per day", "1_000 USD per day", "+5 USD per day",
-                          ".5 USD per day", "20 dogs per day", "20 USD per day per day",
-                          "NaN USD per day", "\"\""}) {
+  for (const char* bad :
+       {"20", "20 USD", "USD per day", "20 usd per day", "20 USD a day", "20 USD per",
+        "1e3 USD per day", "1_000 USD per day", "+5 USD per day", ".5 USD per day",
+        "20 dogs per day", "20 USD per day per day", "NaN USD per day", "\"\""}) {
     CAPTURE(bad);
     CHECK(diagnose(with_limit(bad)).find("policy.yaml:2:29: error: ") == 0);
   }
@@ -110,7 +110,8 @@ TEST_CASE("a policy of several files: sections merge, entries do not") {
   };
   CHECK(errors({{"a.yaml", agents}, {"b.yaml", roles}}).empty());
   CHECK(errors({{"a.yaml", "version: 1\ncurrency: USD\n" + agents},
-                {"b.yaml", "version: 1\ncurrency: USD\n" + roles}}).empty());
+                {"b.yaml", "version: 1\ncurrency: USD\n" + roles}})
+            .empty());
   CHECK(errors({{"a.yaml", agents + roles}, {"b.yaml", roles}}) ==
         "b.yaml:2:3: error: role `r` is defined twice, first at a.yaml:4:3; keep one\n");
   CHECK(errors({{"a.yaml", agents + roles}, {"b.yaml", agents}}) ==
@@ -129,7 +130,8 @@ TEST_CASE("the digest tells files apart, the marker is seen") {
   CHECK(digest({{"a", text}}) == digest({{"a", text}}));
   CHECK(digest({{"a", text}}) != digest({{"b", text}}));
   CHECK(digest({{"a", text}}) != digest({{"a", text + "\n"}}));
-  CHECK(digest({{"a", text}, {"b", "version: 1"}}) != digest({{"a", text + "#b"}, {"", "version: 1"}}));
+  CHECK(digest({{"a", text}, {"b", "version: 1"}}) !=
+        digest({{"a", text + "#b"}, {"", "version: 1"}}));
   CHECK(load(text + "...\n")->ends_with_marker());
   CHECK_FALSE(load(text)->ends_with_marker());
 }

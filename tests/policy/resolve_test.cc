@@ -104,9 +104,10 @@ TEST_CASE("warnings about roles, agents, prices, upstreams") {
   CHECK(has(high + writes, "may write by the rule at policy.yaml:2:20"));
   CHECK_FALSE(has(high + reads, "may write"));
   CHECK_FALSE(has(high + ", budget: 1 USD per day" + writes, "no budget"));
-  CHECK(has("prices: [{upstream: u, tools: \"*\", cost: 1 USD}, {upstream: u, tools: x, cost: 2 "
-            "USD}]",
-            "1:50: warning: this price never applies: the one at policy.yaml:1:10"));
+  CHECK(
+      has("prices: [{upstream: u, tools: \"*\", cost: 1 USD}, {upstream: u, tools: x, cost: 2 "
+          "USD}]",
+          "1:50: warning: this price never applies: the one at policy.yaml:1:10"));
   Wiring wiring;
   wiring.upstreams = {"u", "v"};
   CHECK(has("roles: {r: {allow: {upstream: u}}}", "no rule names the upstream `v`", wiring));

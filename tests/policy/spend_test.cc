@@ -42,8 +42,8 @@ std::string spend(const PolicySet& policy, const char* agent, const Call& call) 
   std::string result = std::to_string(spend->cost) + ";";
   for (uint32_t i = 0; i < spend->count; ++i) {
     const AccountSpec& account = policy.accounts()[spend->draws[i].account];
-    result += " " + account.budget + "(" + account.scope + ")=" +
-              std::to_string(spend->draws[i].amount);
+    result +=
+        " " + account.budget + "(" + account.scope + ")=" + std::to_string(spend->draws[i].amount);
   }
   return result;
 }

@@ -39,7 +39,9 @@ TEST_CASE("yaml: what is refused, with its place") {
       {std::string("a: b\0c", 6), "f:1:5: error: control character U+0000; remove it"},
       {"a: 1\rb: 2\n", "f:1:5: error: control character U+000D; remove it"},
       {"a: \"\\0\"\n", "f:1:4: error: NUL character in text; remove it"},
-      {"\xEF\xBB\xBF" "a: 1", "f:1:1: error: byte order mark; save the file as UTF-8 without one"},
+      {"\xEF\xBB\xBF"
+       "a: 1",
+       "f:1:1: error: byte order mark; save the file as UTF-8 without one"},
       {"a: \xFF", "f:1:4: error: bytes that are not UTF-8; save the file as UTF-8"},
       {"a: \xC0\x80", "f:1:4: error: bytes that are not UTF-8; save the file as UTF-8"},
       {"# \xE2\x80\xAE\na: 1", "f:1:3: error: invisible character U+202E; remove it"},
@@ -77,8 +79,10 @@ TEST_CASE("yaml: at the limits and one past them") {
   yaml::Limits limits;
   limits.file_bytes = 8;
   limits.nodes = 4;
-  for (const auto& [text, good] : {std::pair{"a: 12345", true}, {"a: 1234567", false},
-                                   {"[1,2,3]", true}, {"[1,2,3,]", true}}) {
+  for (const auto& [text, good] : {std::pair{"a: 12345", true},
+                                   {"a: 1234567", false},
+                                   {"[1,2,3]", true},
+                                   {"[1,2,3,]", true}}) {
     CAPTURE(text);
     Diagnostics diagnostics;
     CHECK((yaml::parse(text, "f", diagnostics, limits) != nullptr) == good);
@@ -131,9 +135,13 @@ TEST_CASE("yaml: the tree, quotes, nulls and places") {
 }
 
 TEST_CASE("yaml: the end marker is the last line or it is not there") {
-  for (const auto& [text, ends] : {std::pair{"a: 1\n...\n", true}, {"a: 1\n...", true},
-                                   {"a: 1\n...\n\n", true}, {"a: 1\n", false}, {"a: ...\n", false},
-                                   {"a: |\n  ...\n", false}, {"", false}}) {
+  for (const auto& [text, ends] : {std::pair{"a: 1\n...\n", true},
+                                   {"a: 1\n...", true},
+                                   {"a: 1\n...\n\n", true},
+                                   {"a: 1\n", false},
+                                   {"a: ...\n", false},
+                                   {"a: |\n  ...\n", false},
+                                   {"", false}}) {
     CAPTURE(text);
     Diagnostics diagnostics;
     const auto document = yaml::parse(text, "f", diagnostics);

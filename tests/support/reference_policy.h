@@ -19,7 +19,7 @@ namespace reeve::reference {
 struct Rule {
   std::string effect;  // deny | allow
   std::vector<std::string> upstreams;
-  std::string kind;    // "" | tools | http | resources | prompts | methods
+  std::string kind;  // "" | tools | http | resources | prompts | methods
   std::vector<std::string> patterns;
   std::vector<std::string> except;
   std::string id;
@@ -38,7 +38,7 @@ struct Call {
 };
 
 struct Policy {
-  std::vector<std::pair<std::string, Role>> roles;                      // in file order
+  std::vector<std::pair<std::string, Role>> roles;                       // in file order
   std::vector<std::pair<std::string, std::vector<std::string>>> agents;  // and their roles
 };
 
