@@ -21,7 +21,7 @@ namespace reeve {
 namespace {
 
 constexpr size_t kHeadBytes = 8 * 1024;
-constexpr int kMostConnections = 64;
+constexpr size_t kMostConnections = 64;
 constexpr int kFailuresPerSecond = 5;
 constexpr std::chrono::seconds kReadLimit{10};
 constexpr std::chrono::milliseconds kFailurePause{250};
@@ -88,16 +88,17 @@ net::Task<void> Admin::accept() {
       co_await pause.async_wait(net::asio::redirect_error(net::kAwait, ec));
       continue;
     }
-    if (connections_ >= kMostConnections) continue;  // closes it
-    ++connections_;
-    net::asio::co_spawn(context_.get_executor(), serve(std::move(socket)),
-                        [this](std::exception_ptr) { --connections_; });
+    // At the limit the oldest makes room: whoever holds connections open locks nobody out.
+    if (streams_.size() >= kMostConnections) streams_.front()->close();
+    auto stream = std::make_shared<net::Stream>(std::move(socket));
+    streams_.push_back(stream);
+    net::asio::co_spawn(context_.get_executor(), serve(stream),
+                        [this, stream](std::exception_ptr) { streams_.remove(stream); });
   }
 }
 
-net::Task<void> Admin::serve(net::Socket socket) {
-  // Shared with the timer's handler, which may run after the session has ended.
-  auto stream = std::make_shared<net::Stream>(std::move(socket));
+// The stream is shared with the timer's handler, which may run after the session has ended.
+net::Task<void> Admin::serve(std::shared_ptr<net::Stream> stream) {
   net::Timer limit(context_);
   http::RequestParser parser({kHeadBytes});
   std::string buffer(kHeadBytes + 1024, '\0');
@@ -126,7 +127,7 @@ net::Task<void> Admin::serve(net::Socket socket) {
     } else {
       const http::RequestHead& head = parser.head();
       head_request = head.method == "HEAD";
-      if (head.framing != http::Framing::kNone && head.content_length > 0) keep = false;
+      if (head.framing != http::Framing::kNone) keep = false;  // bodies are not read here
       reply = answer(head);
     }
     std::string out;
@@ -137,7 +138,10 @@ net::Task<void> Admin::serve(net::Socket socket) {
       net::Timer pause(context_, kFailurePause);
       co_await pause.async_wait(net::asio::redirect_error(net::kAwait, ec));
     }
-    limit.cancel();
+    limit.expires_after(kReadLimit);  // for the write, too
+    limit.async_wait([stream](net::ErrorCode ec) {
+      if (!ec) stream->close();
+    });
     if (!co_await stream->write(out) || !keep) break;
     filled -= parser.head_bytes();
     std::memmove(buffer.data(), buffer.data() + parser.head_bytes(), filled);

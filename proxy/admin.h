@@ -4,6 +4,7 @@
 #define REEVE_PROXY_ADMIN_H_
 
 #include <functional>
+#include <list>
 #include <memory>
 #include <optional>
 #include <string>
@@ -12,6 +13,7 @@
 #include "proxy/config.h"
 #include "proxy/http/message.h"
 #include "proxy/net/asio.h"
+#include "proxy/net/stream.h"
 
 namespace reeve {
 
@@ -37,7 +39,7 @@ class Admin {
  private:
   struct Answer;
   net::Task<void> accept();
-  net::Task<void> serve(net::Socket socket);
+  net::Task<void> serve(std::shared_ptr<net::Stream> stream);
   Answer answer(const http::RequestHead& head);
   bool host_is_own(std::string_view authority) const;
   std::optional<AdminRole> role_of(const http::Fields& fields) const;
@@ -49,7 +51,7 @@ class Admin {
   // Failed sign-ins of the running second; more than a few are answered 429.
   int64_t failure_second_ = 0;
   int failures_ = 0;
-  int connections_ = 0;
+  std::list<std::shared_ptr<net::Stream>> streams_;  // open connections, oldest first
 };
 
 }  // namespace reeve

@@ -148,13 +148,13 @@ net::Task<void> App::watch_signals() {
       context_.stop();
       co_return;
     }
+    services_.draining = true;
     net::asio::co_spawn(context_.get_executor(), drain(), [](std::exception_ptr) {});
   }
 }
 
 net::Task<void> App::drain() {
   log(LogLevel::kInfo, "draining: no new connections; calls in flight may finish");
-  services_.draining = true;
   for (const auto& worker : workers_) worker->drain();
   const Steady deadline = steady_now() + config_.limits.drain;
   for (;;) {

@@ -46,14 +46,14 @@ net::Task<BodyPiece> next_piece(Exchange& x) {
       if (step.done) co_return BodyPiece{};
       if (step.consumed > 0) continue;
     }
-    if (x.head.expect_continue && !x.continue_sent) {
+    if (x.head.expect_continue && !x.continue_sent && x.bytes_in == 0 && !x.answered) {
       x.continue_sent = true;
       if (!co_await c.stream.write(kContinue)) co_return BodyPiece{{}, {}, true};
     }
     make_room(c, x.body_start);
     net::ErrorCode ec;
     const size_t n = co_await c.stream.read_some(c.buffer.get() + c.end, c.capacity - c.end, ec);
-    if (n == 0) {
+    if (n == 0 || c.timed_out) {
       if (c.timed_out) co_return BodyPiece{{}, {408, "the request's body took too long"}, false};
       co_return BodyPiece{{}, {}, true};
     }
@@ -95,10 +95,14 @@ net::Task<bool> read_body(Exchange& x) {
 bool read_json_body(Exchange& x) {
   const auto type = x.head.fields.single("content-type");
   if (!type) return true;
-  const std::string_view media = type->substr(0, type->find(';'));
+  std::string_view media = type->substr(0, type->find(';'));
+  while (!media.empty() && (media.back() == ' ' || media.back() == '\t')) media.remove_suffix(1);
   const bool json = http::iequals(media, "application/json") ||
                     (media.size() > 5 && http::iequals(media.substr(media.size() - 5), "+json"));
   if (!json || x.connection.body.empty()) return true;
+  if (!mcp::charset_is_utf8(*type)) {
+    return x.refuse(415, "malformed", "a JSON body that rules read must be in UTF-8");
+  }
   if (x.head.fields.count("content-encoding") > 0) {
     return x.refuse(415, "malformed", "a body that rules read must come without Content-Encoding");
   }

@@ -46,7 +46,8 @@ struct Connection {
   Steady deadline;
   Steady phase_since;
   bool timed_out = false;   // the sweep ended this phase
-  bool agent_gone = false;  // the agent hung up while an upstream was being waited for
+  bool agent_gone = false;  // the agent hung up, or the connection was cut
+  bool given_up = false;    // either of them while an upstream was being waited for
   // While a body is streamed up it has a deadline of its own, and the upstream's waits for its end.
   bool uploading = false;
   Steady upload_deadline;

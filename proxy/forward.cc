@@ -43,6 +43,7 @@ class Upload {
   // Waits for the end of the upload; one that the answer has overtaken is given up.
   net::Task<void> finish() {
     if (running_ && !whole_) {
+      given_up_ = true;
       to_.stream.close(true);
       net::ErrorCode ignored;
       x_.connection.stream.socket().cancel(ignored);
@@ -66,8 +67,9 @@ class Upload {
       c.upload_deadline = start + limit + std::chrono::seconds(bytes / kUploadBytesPerSecond);
     });
     c.uploading = false;
-    if (c.phase == Phase::kUpstream) c.deadline = steady_now() + x_.upstream->config().timeout;
     whole_ = sent;
+    if (c.phase == Phase::kUpstream) c.deadline = steady_now() + x_.upstream->config().timeout;
+    if (whole_) c.timed_out = false;  // the deadline was the upload's, and it was met just so
   }
 
   template <class Progressed>
@@ -76,6 +78,7 @@ class Upload {
     std::string framed;
     while (!x_.body_complete) {
       const BodyPiece piece = co_await next_piece(x_);
+      if (given_up_) co_return false;  // the answer is whole already
       if (piece.fault || piece.lost) {
         fault_ = piece.fault ? piece.fault : http::Fault{400, "the request's body was cut short"};
         to_.stream.close(true);  // the upstream sees a body cut short, never a shorter body
@@ -101,6 +104,7 @@ class Upload {
   net::Timer ended_;
   bool running_ = false;
   bool whole_ = false;
+  bool given_up_ = false;
   http::Fault fault_;
 };
 
@@ -129,7 +133,6 @@ struct UpstreamFailure {
   std::string_view error;  // empty: the answer's head is here
   int status = 502;
   const char* detail = "";
-  bool never_sent = false;
   bool silent = false;  // not one byte of an answer came
 };
 
@@ -140,10 +143,9 @@ net::Task<UpstreamFailure> request(Exchange& x, UpstreamConnection& to, Upload& 
   write_request(x, c.out);
   x.reservation.mark_sent();
   x.forwarded = true;
-  if (!co_await to.stream.write(c.out)) {
-    co_return UpstreamFailure{"closed", 502, "the upstream closed the connection", false, true};
-  }
-  if (!x.body_buffered && !x.body_complete) upload.start();
+  // An upstream that refuses a body early may close before it has read it all: its answer counts.
+  const bool whole = co_await to.stream.write(c.out);
+  if (whole && !x.body_buffered && !x.body_complete) upload.start();
   to.parser.reset(x.head.method);
   for (;;) {
     if (to.begin != to.end) {
@@ -158,11 +160,12 @@ net::Task<UpstreamFailure> request(Exchange& x, UpstreamConnection& to, Upload& 
       if (c.timed_out)
         co_return UpstreamFailure{"timeout", 504, "the upstream did not answer in time"};
       co_return UpstreamFailure{"closed", 502,
-                                "the upstream closed the connection without an answer", false,
+                                "the upstream closed the connection without an answer",
                                 to.begin == to.end};
     }
   }
   to.remember_head();
+  if (!whole) to.keep_for = std::chrono::milliseconds(0);
   co_return UpstreamFailure{};
 }
 
@@ -199,16 +202,18 @@ net::Task<void> fail(Exchange& x, const UpstreamFailure& failure) {
 net::Task<UpstreamFailure> attempt(Exchange& x, bool fresh, bool& reused) {
   Connection& c = x.connection;
   x.worker.set_phase(c, Phase::kUpstream, x.upstream->config().timeout);
-  auto connected = co_await x.upstream->connect(fresh, &c.connecting);
+  if (c.agent_gone) co_return UpstreamFailure{"closed", 502, ""};
+  auto connected = co_await x.upstream->connect(fresh, &c.connecting, c.given_up);
   c.connecting = nullptr;
+  if (c.agent_gone) co_return UpstreamFailure{"closed", 502, ""};
+  if (c.timed_out) {
+    co_return UpstreamFailure{"timeout", 504, "the upstream did not accept in time"};
+  }
   if (!connected) {
-    if (c.timed_out)
-      co_return UpstreamFailure{"timeout", 504, "the upstream did not accept in time", true};
     log(LogLevel::kWarning,
         fmt::format("upstream `{}`: {}", x.upstream->config().name, connected.error().message));
-    co_return UpstreamFailure{"connect", 502, "the upstream cannot be reached", true};
+    co_return UpstreamFailure{"connect", 502, "the upstream cannot be reached"};
   }
-  if (c.agent_gone) co_return UpstreamFailure{"closed", 502, "", true};
   std::unique_ptr<UpstreamConnection> to = std::move(*connected);
   reused = to->reused;
   c.upstream = &to->stream;
@@ -248,7 +253,6 @@ net::Task<void> forward(Exchange& x) {
       !x.connection.agent_gone && idempotent(x.head.method)) {
     failure = co_await attempt(x, true, reused);
   }
-  if (failure.never_sent) x.forwarded = false;
   if (!failure.error.empty()) co_await fail(x, failure);
 }
 

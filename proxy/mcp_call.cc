@@ -104,10 +104,30 @@ policy::Decision decide_subscriptions(Exchange& x) {
     policy::Call call = x.call;
     call.kind = Kind::kResource;
     call.action = "resources/subscribe";
-    call.target = uri.is_string() ? uri.text(scratch) : std::string_view{};
+    call.target = uri.text(scratch);
     decision = policy.decide(*x.agent, call);
+    if (decision.allowed()) continue;
+    x.call.kind = Kind::kResource;
+    x.connection.target = call.target;
+    x.call.target = x.connection.target;
   }
   return decision;
+}
+
+// What another reader might still take for a list of URIs must be one.
+bool well_formed_subscriptions(const mcp::Message& message) {
+  if (message.method != "subscriptions/listen") return true;
+  if (!message.params || !message.params->is_object()) return true;
+  const auto wanted = message.params->find("notifications");
+  if (!wanted) return true;
+  if (!wanted->is_object()) return false;
+  const auto uris = wanted->find("resourceSubscriptions");
+  if (!uris) return true;
+  if (!uris->is_array()) return false;
+  for (const json::Value uri : uris->items()) {
+    if (!uri.is_string()) return false;
+  }
+  return true;
 }
 
 net::Task<bool> read_post(Exchange& x) {
@@ -123,6 +143,10 @@ net::Task<bool> read_post(Exchange& x) {
   }
   mcp::Reader& reader = x.connection.reader;
   if (!reader.read(x.connection.body, x.head.fields)) co_return refuse_rpc(x, reader.refusal());
+  if (!well_formed_subscriptions(reader.message())) {
+    co_return refuse_rpc(x, {400, -32602, "resourceSubscriptions must be a list of URIs",
+                             std::string(reader.message().id)});
+  }
   x.message = &reader.message();
   name_call(x, *x.message);
   if (x.message->shape == mcp::Shape::kResponse) x.call.action = "response";

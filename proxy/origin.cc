@@ -2,17 +2,10 @@
 // tests/proxy/origin_test.cc.
 #include "proxy/origin.h"
 
+#include "proxy/http/authority.h"
+
 namespace reeve {
 namespace {
-
-// The host of `host[:port]`, brackets kept.
-std::string_view host_of(std::string_view authority) {
-  if (!authority.empty() && authority.front() == '[') {
-    const size_t end = authority.find(']');
-    return end == authority.npos ? authority : authority.substr(0, end + 1);
-  }
-  return authority.substr(0, authority.find(':'));
-}
 
 bool loopback_name(std::string_view host) {
   if (http::iequals(host, "localhost") || host == "[::1]") return true;
@@ -36,12 +29,17 @@ bool own_host(std::string_view host, const Connection& connection) {
          (host.size() == address.size() + 2 && host.substr(1, address.size()) == address);
 }
 
+// Whether the authority is a loopback name; one with a user, an escape or the like is not.
+bool loopback_authority(std::string_view text) {
+  const auto authority = http::parse_authority(text);
+  return authority && loopback_name(authority->host);
+}
+
 }  // namespace
 
 const char* foreign_origin(const http::RequestHead& head, const Connection& connection) {
-  const std::string_view host = host_of(head.authority);
   if (connection.loopback && !head.authority.empty() && head.scheme.empty() && !head.connect &&
-      !loopback_name(host)) {
+      !loopback_authority(head.authority)) {
     return "Host names no loopback address; use http://127.0.0.1:PORT or http://localhost:PORT";
   }
   const size_t origins = head.fields.count("origin");
@@ -55,7 +53,7 @@ const char* foreign_origin(const http::RequestHead& head, const Connection& conn
   if (scheme_name != "http" && scheme_name != "https") {
     return "requests from web pages are refused (Origin)";
   }
-  if (connection.loopback ? loopback_name(host_of(authority))
+  if (connection.loopback ? loopback_authority(authority)
                           : http::iequals(authority, head.authority)) {
     return nullptr;
   }
@@ -63,7 +61,12 @@ const char* foreign_origin(const http::RequestHead& head, const Connection& conn
 }
 
 bool names_listener(const http::RequestHead& head, const Connection& connection) {
-  return head.scheme.empty() || own_host(host_of(head.authority), connection);
+  if (head.scheme.empty()) return true;
+  const auto authority = http::parse_authority(head.authority);
+  if (!authority) return false;
+  const uint16_t scheme_port = http::iequals(head.scheme, "https") ? 443 : 80;
+  const uint16_t port = authority->port != 0 ? authority->port : scheme_port;
+  return port == connection.listener.address.port && own_host(authority->host, connection);
 }
 
 }  // namespace reeve

@@ -15,7 +15,7 @@ bool media_type_is(const http::Fields& fields, std::string_view wanted) {
   const auto type = fields.single("content-type");
   if (!type) return false;
   std::string_view media = type->substr(0, type->find(';'));
-  while (!media.empty() && media.back() == ' ') media.remove_suffix(1);
+  while (!media.empty() && (media.back() == ' ' || media.back() == '\t')) media.remove_suffix(1);
   return http::iequals(media, wanted);
 }
 
@@ -82,6 +82,7 @@ class Answer {
     }
     if (framing_ == http::Framing::kUntilClose) x_.keep_alive = false;
     if (x_.worker.services().draining) x_.keep_alive = false;
+    if (!x_.body_complete) x_.keep_alive = false;  // an answer before the end of its request
     http::write_response_head(out_, head.status, head.reason, head.fields, {}, extra, framing_,
                               length, x_.keep_alive, x_.head.minor_version);
   }
@@ -165,8 +166,9 @@ mcp::Visible visibility(Exchange& x) {
 
 // Whether lists in this answer are to be filtered: it was asked for, or it may be a replay.
 bool may_hold_list(const Exchange& x) {
+  if (x.message == nullptr) return x.head.method == "GET";
   mcp::List list{};
-  return x.message == nullptr || mcp::list_of_method(x.message->method, list);
+  return mcp::list_of_method(x.message->method, list);
 }
 
 net::Task<RelayEnd> filter_json(Exchange& x, UpstreamConnection& from, BodyReader& body) {
@@ -266,9 +268,11 @@ net::Task<RelayEnd> relay(Exchange& x, UpstreamConnection& from) {
   if (x.is_mcp() && head.status == 401) co_return RelayEnd::kRefused;
   if (x.is_mcp() && !body.done() && media_type_is(head.fields, "text/event-stream")) {
     end = co_await relay_events(x, from, body);
-  } else if (x.is_mcp() && x.message && !body.done() && may_hold_list(x) &&
+  } else if (x.is_mcp() && !body.done() && may_hold_list(x) &&
              media_type_is(head.fields, "application/json")) {
     end = co_await filter_json(x, from, body);
+  } else if (x.is_mcp() && !body.done() && may_hold_list(x) && head.status < 300) {
+    end = RelayEnd::kRefused;  // a list in a form that cannot be read shows more than it may
   } else {
     end = co_await pass_through(x, from, body);
   }

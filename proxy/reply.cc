@@ -75,7 +75,10 @@ std::string problem(const Exchange& x) {
   out += fmt::format(",\"status\":{}", refusal.status);
   member(out, "detail", refusal.detail);
   member(out, "request_id", view(x.id));
-  member(out, "decision", decision_name(x));
+  // An allowed call whose upstream failed was not denied.
+  const bool upstream_failed =
+      x.decision.allowed() && (refusal.status == 502 || refusal.status == 504);
+  member(out, "decision", upstream_failed ? "allow" : decision_name(x));
   if (x.agent && x.decision.rule && refusal.reason == "rule") {
     member(out, "rule", x.decision.rule->id);
     member(out, "because", x.decision.rule->because);

@@ -27,9 +27,10 @@ std::map<std::string, uint64_t> KnockLimit::take_suppressed(int64_t second) {
   std::map<std::string, uint64_t> out;
   std::lock_guard lock(mutex_);
   for (auto& [listener, count] : counts_) {
-    if (count.suppressed > 0 && count.second < second) {
+    if (count.suppressed > 0 && count.told_second != second) {
       out[listener] = count.suppressed;
       count.suppressed = 0;
+      count.told_second = second;
     }
   }
   return out;

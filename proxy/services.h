@@ -21,7 +21,7 @@ class KnockLimit {
  public:
   // Whether this refusal is to be recorded as a line of its own.
   bool admit(const std::string& listener, int64_t second);
-  // The refusals of past seconds that got no line, by listener; resets them.
+  // The refusals that got no line, by listener, at most once a second; resets them.
   std::map<std::string, uint64_t> take_suppressed(int64_t second);
 
  private:
@@ -29,6 +29,7 @@ class KnockLimit {
     int64_t second = 0;
     uint64_t lines = 0;
     uint64_t suppressed = 0;
+    int64_t told_second = 0;
   };
   std::mutex mutex_;
   std::map<std::string, Count> counts_;  // guarded by mutex_

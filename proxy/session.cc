@@ -14,7 +14,6 @@ namespace reeve {
 namespace {
 
 constexpr std::chrono::milliseconds kLinger{1000};
-constexpr size_t kLingerBytes = 1024 * 1024;
 
 // Reads until a head is whole. The parser's views point into the connection's buffer.
 net::Task<http::Progress> read_head(Worker& worker, Connection& c, http::RequestParser& parser) {
@@ -32,7 +31,8 @@ net::Task<http::Progress> read_head(Worker& worker, Connection& c, http::Request
       co_return http::Progress::kMore;  // cannot be: the parser's limit is lower
     net::ErrorCode ec;
     const size_t n = co_await c.stream.read_some(c.buffer.get() + c.end, c.capacity - c.end, ec);
-    if (n == 0) co_return http::Progress::kMore;
+    // A read that the deadline's cancel came too late for must not outlive it.
+    if (n == 0 || c.timed_out) co_return http::Progress::kMore;
     c.end += n;
   }
 }
@@ -61,11 +61,9 @@ void trim(Connection& c) {
 net::Task<void> linger(Worker& worker, Connection& c) {
   c.stream.shutdown_send();
   worker.set_phase(c, Phase::kLinger, kLinger);
-  for (size_t total = 0; total < kLingerBytes;) {
+  for (;;) {
     net::ErrorCode ec;
-    const size_t n = co_await c.stream.read_some(c.buffer.get(), c.capacity, ec);
-    if (n == 0) break;
-    total += n;
+    if (co_await c.stream.read_some(c.buffer.get(), c.capacity, ec) == 0 || c.timed_out) break;
   }
 }
 

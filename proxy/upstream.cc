@@ -19,6 +19,8 @@ constexpr size_t kIdlePerUpstream = 256;
 // Node's servers close idle connections after 5 s without saying so in HTTP.
 constexpr std::chrono::milliseconds kIdle{4000};
 
+constexpr std::chrono::seconds kResolvedFor{10};
+
 using Resolver = net::asio::ip::basic_resolver<net::asio::ip::tcp, net::Executor>;
 
 // `Keep-Alive: timeout=N`: how long the upstream keeps the connection, with a second to spare.
@@ -68,37 +70,53 @@ Upstream::Upstream(const UpstreamConfig& config, Label label, const http::HeadLi
 
 Upstream::~Upstream() = default;
 
+// Names are looked up again after a while; an answer that fails then leaves the last one in use.
+net::Task<net::ErrorCode> Upstream::resolve() {
+  net::ErrorCode ec;
+  if (steady_now() < resolved_until_) co_return ec;
+  const auto address = net::asio::ip::make_address(config_.host, ec);
+  if (!ec) {
+    resolved_ = {{address, config_.port}};
+    resolved_until_ = Steady::max();
+    co_return ec;
+  }
+  Resolver resolver(context_.get_executor());
+  const auto found = co_await resolver.async_resolve(config_.host, std::to_string(config_.port),
+                                                     net::asio::redirect_error(net::kAwait, ec));
+  if (ec && resolved_.empty()) co_return ec;
+  resolved_until_ = steady_now() + kResolvedFor;
+  if (!ec) {
+    resolved_.clear();
+    for (const auto& entry : found) resolved_.push_back(entry.endpoint());
+  }
+  co_return net::ErrorCode{};
+}
+
 net::Task<Result<std::unique_ptr<UpstreamConnection>>> Upstream::connect(bool fresh,
-                                                                         net::Socket** pending) {
+                                                                         net::Socket** pending,
+                                                                         const bool& given_up) {
   const Steady now = steady_now();
   while (!fresh && !idle_.empty()) {
     std::unique_ptr<UpstreamConnection> connection = std::move(idle_.back());
     idle_.pop_back();
-    if (now >= connection->idle_until || connection->stream.peer_gone(true)) continue;
+    if (now >= connection->idle_until || connection->stream.spoiled()) continue;
     connection->reused = true;
     co_return connection;
   }
-  std::vector<net::asio::ip::tcp::endpoint> endpoints;
-  net::ErrorCode ec;
-  const auto address = net::asio::ip::make_address(config_.host, ec);
-  if (!ec) {
-    endpoints.emplace_back(address, config_.port);
-  } else {
-    Resolver resolver(context_.get_executor());
-    const auto found = co_await resolver.async_resolve(config_.host, std::to_string(config_.port),
-                                                       net::asio::redirect_error(net::kAwait, ec));
-    if (ec) co_return Error{fmt::format("`{}` cannot be resolved: {}", config_.host, ec.message())};
-    for (const auto& entry : found) endpoints.push_back(entry.endpoint());
-  }
+  net::ErrorCode ec = co_await resolve();
+  if (ec) co_return Error{fmt::format("`{}` cannot be resolved: {}", config_.host, ec.message())};
+  const std::vector<net::asio::ip::tcp::endpoint> endpoints = resolved_;
   for (const auto& endpoint : endpoints) {
+    if (given_up) break;
     net::Socket socket(context_.get_executor());
     *pending = &socket;
     co_await socket.async_connect(endpoint, net::asio::redirect_error(net::kAwait, ec));
     *pending = nullptr;
+    if (given_up) break;
     if (!ec) co_return std::make_unique<UpstreamConnection>(std::move(socket), limits_);
-    if (ec == net::asio::error::operation_aborted || ec == net::asio::error::bad_descriptor) break;
   }
-  co_return Error{fmt::format("{}:{}: {}", config_.host, config_.port, ec.message())};
+  co_return Error{given_up ? std::string("given up")
+                           : fmt::format("{}:{}: {}", config_.host, config_.port, ec.message())};
 }
 
 void Upstream::keep(std::unique_ptr<UpstreamConnection> connection, Steady now) {

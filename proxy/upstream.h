@@ -46,8 +46,10 @@ class Upstream {
   Label label() const { return label_; }
 
   // An idle connection that is still open, or a new one. `fresh` asks for a new one. The error is a
-  // sentence for the log; who is waiting closes by `*pending` being closed from outside.
-  net::Task<Result<std::unique_ptr<UpstreamConnection>>> connect(bool fresh, net::Socket** pending);
+  // sentence for the log. A connect under way is ended from outside by closing `*pending`; a name
+  // that is being resolved cannot be, so `given_up` is looked at when it has been.
+  net::Task<Result<std::unique_ptr<UpstreamConnection>>> connect(bool fresh, net::Socket** pending,
+                                                                 const bool& given_up);
   // Gives a connection back whose last message ended cleanly.
   void keep(std::unique_ptr<UpstreamConnection> connection, Steady now);
   // Closes connections that have been idle for too long.
@@ -55,11 +57,15 @@ class Upstream {
   void close_idle() { idle_.clear(); }
 
  private:
+  net::Task<net::ErrorCode> resolve();
+
   const UpstreamConfig& config_;
   const Label label_;
   const http::HeadLimits limits_;
   net::asio::io_context& context_;
   std::vector<std::unique_ptr<UpstreamConnection>> idle_;
+  std::vector<net::asio::ip::tcp::endpoint> resolved_;  // of config_.host
+  Steady resolved_until_;
 };
 
 }  // namespace reeve

@@ -94,6 +94,7 @@ Upstream* Worker::find_upstream(std::string_view name) {
 void Worker::set_phase(Connection& connection, Phase phase, std::chrono::milliseconds limit) {
   connection.phase = phase;
   connection.timed_out = false;
+  connection.given_up = connection.agent_gone;
   connection.phase_since = steady_now();
   connection.deadline = connection.phase_since + limit;
 }
@@ -137,12 +138,20 @@ net::Task<void> Worker::accept(net::Acceptor& acceptor, const ListenerConfig& li
 }
 
 net::Task<void> Worker::sweep() {
-  for (uint64_t round = 0; !stopping_; ++round) {
+  // After a stop, until the last call has noticed: one that was waiting for something that cannot
+  // be cut (a name, the ledger) is cut when it comes back.
+  for (uint64_t round = 0; !stopping_ || !connections_.empty(); ++round) {
     net::ErrorCode ec;
     sweep_timer_.expires_after(kSweep);
     co_await sweep_timer_.async_wait(net::asio::redirect_error(net::kAwait, ec));
     const Steady now = steady_now();
-    for (const auto& connection : connections_) look_at(*connection, now);
+    for (const auto& connection : connections_) {
+      if (stopping_) {
+        cut(*connection);
+      } else {
+        look_at(*connection, now);
+      }
+    }
     for (const auto& upstream : upstreams_) upstream->sweep(now);
     if (round % 20 == 0) {
       const policy::Time wall = wall_now();
@@ -154,21 +163,23 @@ net::Task<void> Worker::sweep() {
 
 void Worker::look_at(Connection& c, Steady now) {
   const bool waits_upstream = c.phase == Phase::kUpstream || c.phase == Phase::kStream;
-  if (waits_upstream && now - c.phase_since >= kLookAfter && c.stream.peer_gone()) {
-    c.agent_gone = true;
-    return cut(c);
-  }
-  if (c.timed_out) return;
+  if (waits_upstream && now - c.phase_since >= kLookAfter && c.stream.hung_up()) return cut(c);
+  // A cancel misses what has just completed, so it is repeated until somebody has noticed.
+  const bool cancels = c.uploading || c.phase == Phase::kHead || c.phase == Phase::kBody;
+  if (c.timed_out && !cancels) return;
   if (c.uploading) {
     if (now < c.upload_deadline) return;
     c.timed_out = true;
     net::ErrorCode ignored;
     c.stream.socket().cancel(ignored);  // the upload's read ends, the exchange answers 408
+    if (c.upstream)
+      c.upstream->close(true);  // so does its write, if it is the upstream that is slow
     return;
   }
   if (c.phase == Phase::kStream || now < c.deadline) return;
   c.timed_out = true;
   if (c.phase == Phase::kUpstream) {
+    c.given_up = true;
     if (c.connecting) {
       net::ErrorCode ignored;
       c.connecting->close(ignored);
@@ -183,6 +194,7 @@ void Worker::look_at(Connection& c, Steady now) {
 }
 
 void Worker::cut(Connection& c) {
+  c.agent_gone = c.given_up = true;  // nothing is sent or tried again for it
   if (c.connecting) {
     net::ErrorCode ignored;
     c.connecting->close(ignored);

@@ -130,10 +130,10 @@ std::string_view trim(std::string_view text) {
   return text.substr(first, text.find_last_not_of(" \t") - first + 1);
 }
 
-// Whether a media type is application/json; its charset, if it names one, must be UTF-8.
-bool is_json_type(std::string_view type) {
+}  // namespace
+
+bool charset_is_utf8(std::string_view type) {
   size_t semicolon = std::min(type.find(';'), type.size());
-  if (!http::iequals(trim(type.substr(0, semicolon)), "application/json")) return false;
   while (semicolon < type.size()) {
     type.remove_prefix(semicolon + 1);
     semicolon = std::min(type.find(';'), type.size());
@@ -145,6 +145,13 @@ bool is_json_type(std::string_view type) {
     if (!http::iequals(value, "utf-8") && !http::iequals(value, "\"utf-8\"")) return false;
   }
   return true;
+}
+
+namespace {
+
+bool is_json_type(std::string_view type) {
+  const std::string_view media = trim(type.substr(0, std::min(type.find(';'), type.size())));
+  return http::iequals(media, "application/json") && charset_is_utf8(type);
 }
 
 }  // namespace

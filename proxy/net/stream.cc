@@ -2,6 +2,7 @@
 // event loop only when the kernel's buffer is full. Tested end to end by tests/e2e.
 #include "proxy/net/stream.h"
 
+#include <poll.h>
 #include <sys/socket.h>
 
 #include <boost/asio/buffer.hpp>
@@ -13,6 +14,8 @@ Stream::Stream(Socket socket) : socket_(std::move(socket)) {
   ErrorCode ignored;
   socket_.set_option(asio::ip::tcp::no_delay(true), ignored);
   socket_.non_blocking(true, ignored);
+  // A peer that vanishes without a word is noticed on a quiet stream, too.
+  socket_.set_option(asio::socket_base::keep_alive(true), ignored);
 }
 
 Task<size_t> Stream::read_some(char* data, size_t size, ErrorCode& ec) {
@@ -51,14 +54,16 @@ Task<bool> Stream::write(std::string_view bytes) {
   }
 }
 
-bool Stream::peer_gone(bool idle) const {
+bool Stream::hung_up() const {
   if (!socket_.is_open()) return true;
-  char byte = 0;
-  const ssize_t n =
-      ::recv(const_cast<Socket&>(socket_).native_handle(), &byte, 1, MSG_PEEK | MSG_DONTWAIT);
-  if (n > 0) return idle;
-  if (n == 0) return true;
-  return errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR;
+  pollfd look{const_cast<Socket&>(socket_).native_handle(), POLLRDHUP, 0};
+  return ::poll(&look, 1, 0) > 0 && (look.revents & (POLLRDHUP | POLLHUP | POLLERR)) != 0;
+}
+
+bool Stream::spoiled() const {
+  if (!socket_.is_open()) return true;
+  pollfd look{const_cast<Socket&>(socket_).native_handle(), POLLIN | POLLRDHUP, 0};
+  return ::poll(&look, 1, 0) != 0;
 }
 
 void Stream::close(bool reset) {

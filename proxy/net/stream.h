@@ -26,9 +26,10 @@ class Stream {
   // What can be sent without waiting; returns how much was, or -1 when the connection is broken.
   ptrdiff_t write_now(std::string_view bytes);
 
-  // Whether the peer has closed or reset its side, or (`idle` true) sent bytes nobody asked for.
-  // Looks without reading or waiting.
-  bool peer_gone(bool idle = false) const;
+  // Whether the peer has closed or reset its side, whatever it sent before. Looks without waiting.
+  bool hung_up() const;
+  // Whether an idle connection can be used no more: closed, or with bytes nobody asked for.
+  bool spoiled() const;
 
   bool is_open() const { return socket_.is_open(); }
   // Pending operations end with an error. With `reset` the peer sees a reset, so that a message

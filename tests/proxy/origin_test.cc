@@ -29,6 +29,8 @@ constexpr Row kRows[] = {
     {true, "127.0.0.1:8700", "http://localhost:3000", true},
     {true, "127.0.0.1:8700", "http://evil.example", false},
     {true, "127.0.0.1:8700", "http://localhost.evil.example", false},
+    {true, "127.0.0.1:8700", "http://127.0.0.1:8700.evil.example", false},
+    {true, "127.0.0.1:8700", "http://localhost:80@evil.example", false},
     {true, "127.0.0.1:8700", "null", false},
     {true, "127.0.0.1:8700", "file://localhost", false},
     {true, "127.0.0.1:8700", "", false},
@@ -68,6 +70,12 @@ TEST_CASE("absolute form is an ordinary request only for the listener's own auth
   CHECK_FALSE(names_listener(head, connection));
   head.authority = "127.0.0.1:8700";
   CHECK(names_listener(head, connection));
+  head.authority = "localhost:8700";
+  CHECK(names_listener(head, connection));
+  head.authority = "127.0.0.1:9999";
+  CHECK_FALSE(names_listener(head, connection));
+  head.authority = "127.0.0.1";
+  CHECK_FALSE(names_listener(head, connection));
 }
 
 }  // namespace
