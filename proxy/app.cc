@@ -71,7 +71,7 @@ App::App(Config config, store::StateFolder folder, std::unique_ptr<Journal> jour
       folder_(std::move(folder)),
       journal_(std::move(journal)),
       treasury_(std::move(treasury)),
-      services_{config_, *journal_, *treasury_, metrics_, {}, {}, {}},
+      services_{config_, *journal_, *treasury_, metrics_, {}, {}, {}, {}},
       watch_timer_(context_),
       drain_timer_(context_) {
   snapshot_ = make_snapshot(std::move(policy));

@@ -153,6 +153,13 @@ net::Task<bool> read_post(Exchange& x) {
   co_return true;
 }
 
+// Another agent's session answers as one that does not exist.
+bool owns_session(const Exchange& x) {
+  const auto session = x.head.fields.single("mcp-session-id");
+  return !session ||
+         x.worker.services().sessions.may_use(x.call.upstream, *session, x.agent_info()->name);
+}
+
 bool accepts_events(const http::Fields& fields) {
   for (const http::Field& field : fields.list) {
     if (http::iequals(field.name, "accept") &&
@@ -177,7 +184,12 @@ net::Task<bool> read_mcp_call(Exchange& x) {
   }
   x.path.forward.clear();
   const std::string_view method = x.head.method;
-  if (method == "POST") co_return co_await read_post(x);
+  if (method == "POST") {
+    if (!co_await read_post(x)) co_return false;
+    if (owns_session(x)) co_return true;
+    co_return refuse_rpc(x, {404, -32001, "Session not found", std::string(x.message->id)});
+  }
+  if (!owns_session(x)) co_return x.refuse(404, "session", "Session not found");
   x.call.action = method;
   if (method != "GET" && method != "DELETE") {
     co_return x.refuse(405, "malformed", "an MCP endpoint takes POST, GET and DELETE");

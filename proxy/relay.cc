@@ -68,6 +68,21 @@ class BodyReader {
   bool done_ = false, broken_ = false, closed_ = false;
 };
 
+// Remembers whose session it is that the upstream begins or ends by this answer.
+void follow_session(Exchange& x, const http::ResponseHead& head) {
+  McpSessions& sessions = x.worker.services().sessions;
+  if (const auto issued = head.fields.single("mcp-session-id")) {
+    if (x.head.fields.count("mcp-session-id") == 0) {
+      sessions.bind(x.call.upstream, *issued, x.agent_info()->name);
+    }
+  }
+  if (x.head.method == "DELETE" && head.status < 300) {
+    if (const auto ended = x.head.fields.single("mcp-session-id")) {
+      sessions.forget(x.call.upstream, *ended);
+    }
+  }
+}
+
 // Writes an answer to the agent in the framing that suits it.
 class Answer {
  public:
@@ -266,6 +281,7 @@ net::Task<RelayEnd> relay(Exchange& x, UpstreamConnection& from) {
   RelayEnd end;
   // reeve holds the credential of an MCP upstream: its 401 is no question to the agent.
   if (x.is_mcp() && head.status == 401) co_return RelayEnd::kRefused;
+  if (x.is_mcp()) follow_session(x, head);
   if (x.is_mcp() && !body.done() && media_type_is(head.fields, "text/event-stream")) {
     end = co_await relay_events(x, from, body);
   } else if (x.is_mcp() && !body.done() && may_hold_list(x) &&

@@ -10,6 +10,7 @@
 
 #include "proxy/config.h"
 #include "proxy/journal.h"
+#include "proxy/mcp_sessions.h"
 #include "proxy/metrics.h"
 #include "proxy/spend.h"
 
@@ -41,6 +42,7 @@ struct Services {
   Treasury& treasury;
   Metrics& metrics;
   KnockLimit knocks;
+  McpSessions sessions;
   std::atomic<int64_t> connections{0};
   std::atomic<bool> draining{false};
 };

@@ -74,6 +74,38 @@ for (const [name, open] of Object.entries(clients)) {
   });
 }
 
+scenario('a session is nothing to another agent', async (s) => {
+  const everything = await s.everything();
+  const jordan = agentEntry('jordan'), robin = agentEntry('robin');
+  const sidecar = await s.sidecar({
+    policy: policyOf([jordan, robin], everythingRules),
+    upstreams: {everything: {mcp: everything.url}}
+  });
+  const url = `http://127.0.0.1:${sidecar.port}/everything`;
+  const client = await clients['sdk 1.32'](url, jordan.token);
+  const session = client.transport.sessionId;
+  assert.ok(session);
+  const list = (token, method = 'POST') => fetch(url, {
+    method,
+    headers: {
+      'Authorization': `Bearer ${token}`,
+      'Content-Type': 'application/json',
+      'Accept': 'application/json, text/event-stream',
+      'Mcp-Session-Id': session,
+      'MCP-Protocol-Version': '2025-11-25'
+    },
+    body: method === 'POST' ? '{"jsonrpc":"2.0","id":7,"method":"tools/list"}' : undefined
+  });
+  const stolen = await list(robin.token);
+  assert.equal(stolen.status, 404);
+  assert.equal((await stolen.json()).id, 7);
+  assert.equal((await list(robin.token, 'DELETE')).status, 404);
+  const own = await list(jordan.token);
+  assert.equal(own.status, 200, 'it goes on for its own agent');
+  await own.text();
+  await client.close();
+});
+
 scenario('progress arrives while a call runs', async (s) => {
   const everything = await s.everything();
   const jordan = agentEntry('jordan');
