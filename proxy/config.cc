@@ -14,6 +14,8 @@
 #include <cstring>
 #include <filesystem>
 #include <fstream>
+#include <memory>
+#include <new>
 #include <set>
 
 #include "policy/path.h"
@@ -576,9 +578,19 @@ class Loader {
 }  // namespace
 
 policy::Sha256 sha256(std::string_view text) {
+  struct Free {
+    void operator()(EVP_MD_CTX* context) const { EVP_MD_CTX_free(context); }
+  };
+  // Fetched once, and a context for each thread: both cost more than hashing a token.
+  static EVP_MD* const algorithm = EVP_MD_fetch(nullptr, "SHA256", nullptr);
+  thread_local const std::unique_ptr<EVP_MD_CTX, Free> context(EVP_MD_CTX_new());
   policy::Sha256 hash{};
   unsigned size = hash.size();
-  EVP_Digest(text.data(), text.size(), hash.data(), &size, EVP_sha256(), nullptr);
+  if (!EVP_DigestInit_ex2(context.get(), algorithm, nullptr) ||
+      !EVP_DigestUpdate(context.get(), text.data(), text.size()) ||
+      !EVP_DigestFinal_ex(context.get(), hash.data(), &size)) {
+    throw std::bad_alloc();  // the library has no other reason to fail
+  }
   return hash;
 }
 
