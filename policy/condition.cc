@@ -243,6 +243,20 @@ class ListJudge {
     ++count_;
   }
 
+  bool empty() const { return count_ == 0; }
+
+  // No item to judge: in doubt, `default` or not, but for what speaks of the list itself.
+  Truth of_empty_list() const {
+    Truth truth = Truth::kTrue;
+    for (const Op& op : test_.ops) {
+      const bool nested = op.kind == Op::Kind::kAny || op.kind == Op::Kind::kAll;
+      truth = std::min(truth, nested                         ? Truth::kDoubt
+                              : op.kind == Op::Kind::kLength ? judge_count(op, 0)
+                                                             : judge(op, Subject{}));
+    }
+    return truth;
+  }
+
   Truth result() const {
     if (count_ == 0) return judge(test_, Subject{});
     Truth truth = Truth::kTrue;
@@ -307,7 +321,7 @@ Truth evaluate_args(const Condition::Part& part, const Call& call) {
       list.add(value ? to_subject(*value, scratch) : Subject{});
     };
     visit_values(*call.args, begin, end, visit);
-    return list.result();
+    return list.empty() ? list.of_empty_list() : list.result();
   }
   Truth truth = Truth::kDoubt;
   auto visit = [&](const json::Value* value) {

@@ -69,6 +69,8 @@ std::optional<std::string_view> host_of_url(std::string_view url, std::string& s
   }
   if (authority.ends_with('.')) authority.remove_suffix(1);
   if (!is_host(authority)) return std::nullopt;
+  const auto is_upper = [](char c) { return c >= 'A' && c <= 'Z'; };
+  if (std::none_of(authority.begin(), authority.end(), is_upper)) return authority;
   scratch.assign(authority);
   for (char& c : scratch) {
     if (c >= 'A' && c <= 'Z') c = static_cast<char>(c + 32);

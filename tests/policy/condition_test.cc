@@ -200,6 +200,8 @@ TEST_CASE("when: presence, lists, paths") {
       {"{args.l.*.s: x}", R"({"l":[{"s":"x"},{"s":"z"}]})", "D"},
       {"{args.l.*.s: x}", R"({"l":[{"s":"x"},{}]})", "D"},
       {"{args.l.*.s: x}", R"({"l":[]})", "D"},
+      {"{args.l.*.s: {default: x, is: x}}", R"({"l":[]})", "D"},  // empty is not absent
+      {"{args.l.*.s: {length: {max: 0}}}", R"({"l":[]})", "T"},
       {"{args.l.*.s: x}", R"({"l":{"0":{"s":"x"}}})", "D"},
       {"{args.l.*.s: {any: x}}", R"({"l":[{"s":"x"},{"s":"z"}]})", "T"},
       {"{args.l.*.s: {all: [x, z]}}", R"({"l":[{"s":"x"},{"s":"z"}]})", "T"},
