@@ -171,9 +171,11 @@ scenario('kill -9 in the middle and a restart: never more than the cap', async (
     assert.ok(origin.requests.length - reached >= (after[200] ?? 0));
     assert.ok(after[402] > 0);
 
+    // What a crash may cost: the calls in flight, which may have run (at most 64), and the rest of
+    // a slice written ahead (at most an eighth).
     assert.ok(
-        origin.requests.length >= 75,
-        `a crash may cost a slice of the budget, not ${100 - origin.requests.length} calls of 100`);
+        origin.requests.length >= 100 - 64 - 13,
+        `a crash cost ${100 - origin.requests.length} calls of 100`);
 
     // A restart in good order forgets nothing either.
     await second.stop();
