@@ -238,7 +238,7 @@ bool Pattern::matches(std::string_view text) const {
 bool Pattern::match_tokens(std::span<const Token> tokens, std::string_view text) const {
   size_t token = 0;
   size_t at = 0;
-  size_t star = kNone;  // the last kRun seen, and where its run ends for now
+  size_t star = kNone;  // the last kRun seen, and where its run ends so far
   size_t star_at = 0;
   while (true) {
     if (token < tokens.size() && tokens[token].op == Op::kRun) {
