@@ -60,14 +60,22 @@ class Lister {
   }
 
   void list_rules(AgentId agent) {
-    for (const uint32_t index : rules_of(agent).rules) {
-      const CompiledRule& rule = compiled_.rules[index];
-      if (!rule.holds_at(filter_.now)) continue;
-      if (!filter_.upstream.empty() && !rule.selector.covers_upstream(filter_.upstream)) continue;
-      rows_.push_back({policy_.agents()[agent].name,
-                       fmt::format("{}", fmt::join(rule.upstream_texts, ", ")),
-                       std::string(to_string(rule.info.effect)), selects(rule), &rule.info});
+    for (const auto* rules : {&rules_of(agent).rules, &rules_of(agent).reporting}) {
+      for (const uint32_t index : *rules) list_rule(agent, compiled_.rules[index]);
     }
+  }
+
+  void list_rule(AgentId agent, const CompiledRule& rule) {
+    const bool tunnels = rule.selector.kind() == SelectorKind::kConnect;
+    if (!rule.holds_at(filter_.now)) return;
+    if (!filter_.upstream.empty() &&
+        (tunnels || !rule.selector.covers_upstream(filter_.upstream))) {
+      return;
+    }
+    rows_.push_back({policy_.agents()[agent].name,
+                     tunnels ? "-" : fmt::format("{}", fmt::join(rule.upstream_texts, ", ")),
+                     std::string(to_string(rule.info.effect)),
+                     selects(rule) + (rule.info.report ? " (only reported)" : ""), &rule.info});
   }
 
   // On each upstream that a rule of the agent covers, what decides about the tool.

@@ -4,11 +4,13 @@
 
 #include <array>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 
 #include "policy/decision.h"
 #include "policy/money.h"
+#include "policy/obligation.h"
 
 namespace reeve::policy {
 
@@ -26,8 +28,9 @@ struct AccountSpec {
   std::string currency;  // of kMoney
   Micros limit = 0;
   Period period = Period::kDay;
-  std::string zone = "UTC";  // IANA; in which calendar periods turn over
-  int warn_percent = 0;      // 0: no warning
+  std::string zone = "UTC";     // IANA; in which calendar periods turn over
+  int warn_percent = 0;         // 0: no warning
+  std::optional<AskTerms> ask;  // `then: ask`: beyond the limit a call waits for a yes
   Place at;
 };
 
@@ -43,6 +46,8 @@ struct Spend {
   static constexpr size_t kMaxDraws = 32;
   Micros cost = 0;  // money, 0 when no price names the call
   const RuleInfo* price = nullptr;
+  // The cost is by tokens: `cost` and the draws hold what the price itself bounds, which may be 0.
+  bool by_tokens = false;
   std::array<Draw, kMaxDraws> draws;
   uint32_t count = 0;
 };

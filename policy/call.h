@@ -26,7 +26,7 @@ enum class Kind : uint8_t {
   kResource,  // resources: target is the URI
   kPrompt,    // prompts: target is the prompt's name
   kHttp,      // http: action is the method, target the normalised, decoded path (path.h)
-  kConnect,   // connect: target is host:port
+  kConnect,   // connect: target is host:port, the host in lower case; upstream is empty
   kModel,     // models: target is the model's name
   kMethod,    // methods: any other MCP method, action names it, target is empty
 };
@@ -39,7 +39,8 @@ struct Call {
   const json::Value* args = nullptr;  // tool arguments or JSON body; null when absent
   std::string_view query;             // raw, without '?'
   std::span<const Field> headers;
-  Time time{};  // now
+  std::string_view model;  // of a call on an upstream metered as an LLM API; empty when absent
+  Time time{};             // now
 };
 
 }  // namespace reeve::policy

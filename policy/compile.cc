@@ -55,6 +55,39 @@ std::vector<std::string> values_of(const std::vector<Text>& texts) {
   return values;
 }
 
+}  // namespace
+
+AskTerms terms_of(const AskSource& ask, const Resolution& resolution) {
+  if (ask.approvers.empty()) return {};
+  return {resolution.approvers.at(ask.approvers.value), ask.within};
+}
+
+std::vector<std::vector<uint32_t>> select_by_upstream(
+    const std::vector<const CompiledSelector*>& selectors, const Resolution& resolution,
+    const PolicySet::Compiled& compiled) {
+  const size_t tunnels = resolution.upstreams.size();
+  std::vector<std::vector<uint32_t>> by_upstream(tunnels + 1);
+  const auto add = [&](size_t upstream, uint32_t selector) {
+    std::vector<uint32_t>& list = by_upstream[upstream];
+    if (list.empty() || list.back() != selector) list.push_back(selector);
+  };
+  for (uint32_t i = 0; i < selectors.size(); ++i) {
+    if (selectors[i]->kind() == SelectorKind::kConnect) add(tunnels, i);
+    for (const Pattern& pattern : selectors[i]->upstreams()) {
+      if (pattern.is_exact()) {
+        if (const auto id = compiled.find_upstream(pattern.prefix())) add(*id, i);
+        continue;
+      }
+      for (size_t upstream = 0; upstream < tunnels; ++upstream) {
+        if (pattern.matches(resolution.upstreams[upstream])) add(upstream, i);
+      }
+    }
+  }
+  return by_upstream;
+}
+
+namespace {
+
 class Compiler {
  public:
   Compiler(const PolicyDocument& document, const Resolution& resolution, Diagnostics& diagnostics)
@@ -64,20 +97,45 @@ class Compiler {
     out_->sha256 = hash_files(files);
     out_->currency = resolution_.currency;
     out_->ends_with_marker = document_.ends_with_marker;
+    out_->report = document_.mode.value == "report";
     for (const std::string& name : resolution_.upstreams) {
       out_->upstream_ids.emplace(name, static_cast<uint32_t>(out_->upstream_ids.size()));
     }
+    compile_duties();
     compile_rules();
     compile_agents();
-    find_body_readers();
     compile_tokens();
-    compile_prices();
-    compile_budgets();
-    for (AgentId agent = 0; agent < out_->agents.size(); ++agent) check_draws(agent);
+    compile_spend(document_, resolution_, *out_, diagnostics_);
+    find_body_readers();
     return std::move(out_);
   }
 
  private:
+  // Approvers, guards and servers keep their order in the document, as the resolution's indexes.
+  void compile_duties() {
+    for (const ApproversSource& source : document_.approvers) {
+      out_->approvers.push_back({source.name.value, values_of(source.members), source.need,
+                                 source.not_owner, document_.place(source.name.at)});
+    }
+    for (const GuardSource& source : document_.guards) {
+      GuardInfo guard = source.guard;
+      guard.ask = terms_of(source.ask, resolution_);
+      guard.at = document_.place(source.name.at);
+      out_->guards.push_back(std::move(guard));
+    }
+    for (const ServerSource& source : document_.servers) {
+      out_->servers.push_back(source.server);
+      out_->servers.back().at = document_.place(source.name.at);
+    }
+    for (const FeatureUse& use : document_.features) {
+      out_->features.push_back({use.name, document_.place(use.at)});
+    }
+  }
+
+  void add_guards(const std::vector<Text>& names, std::vector<uint32_t>& guards) const {
+    for (const Text& name : names) guards.push_back(resolution_.guards.at(name.value));
+  }
+
   void compile_rules() {
     struct Source {
       const RuleSource* rule;
@@ -105,6 +163,10 @@ class Compiler {
       info.because = rule->because;
       info.at = document_.place(rule->at);
       info.hidden = rule->hidden;
+      info.report = rule->report;
+      info.audit = rule->audit;
+      info.ask = terms_of(rule->ask, resolution_);
+      add_guards(rule->guards, compiled.guards);
       compiled.selector = CompiledSelector(rule->selector, rule->effect == Effect::kAllow);
       if (rule->until) compiled.until = *rule->until;
       compiled.when = rule->when;
@@ -131,6 +193,7 @@ class Compiler {
       info.at = document_.place(source.name.at);
       CompiledAgent agent;
       agent.role_set = role_set(resolution_.agent_roles[i]);
+      compile_limits(source, resolution_.agent_roles[i], agent);
       if (source.status == "suspended") agent.refused = Reason::kSuspended;
       if (source.status == "retired") agent.refused = Reason::kRetired;
       if (source.expires_at) agent.expires = *source.expires_at;
@@ -145,78 +208,88 @@ class Compiler {
     }
   }
 
+  void compile_limits(const AgentSource& source, const std::vector<uint32_t>& roles,
+                      CompiledAgent& agent) const {
+    const auto add = [&](const std::vector<RateLimitSource>& limits) {
+      for (const RateLimitSource& limit : limits) {
+        agent.limits.push_back(limit.limit);
+        agent.limits.back().at = document_.place(limit.at);
+      }
+    };
+    for (const uint32_t role : roles) add(document_.roles[role].limits);
+    add(source.probation);
+  }
+
   uint32_t role_set(const std::vector<uint32_t>& roles) {
     const auto [known, is_new] =
         role_set_ids_.emplace(roles, static_cast<uint32_t>(out_->role_sets.size()));
     if (!is_new) return known->second;
     RoleSet set;
     set.roles = roles;
+    std::vector<uint32_t> rules;
     for (const uint32_t role : roles) {
-      const auto& rules = rules_of_role_[role];
-      set.rules.insert(set.rules.end(), rules.begin(), rules.end());
+      rules.insert(rules.end(), rules_of_role_[role].begin(), rules_of_role_[role].end());
+      add_guards(document_.roles[role].guards, set.guards);
     }
-    std::sort(set.rules.begin(), set.rules.end());
+    std::sort(rules.begin(), rules.end());
+    for (const uint32_t rule : rules) {
+      (out_->rules[rule].info.report ? set.reporting : set.rules).push_back(rule);
+    }
     std::vector<const CompiledSelector*> selectors;
-    for (const uint32_t rule : set.rules) selectors.push_back(&out_->rules[rule].selector);
-    std::vector<std::vector<uint32_t>> by_upstream = select_by_upstream(selectors);
+    for (const uint32_t rule : rules) selectors.push_back(&out_->rules[rule].selector);
+    std::vector<std::vector<uint32_t>> by_upstream =
+        select_by_upstream(selectors, resolution_, *out_);
     set.tables.assign(by_upstream.size(), -1);
     for (size_t upstream = 0; upstream < by_upstream.size(); ++upstream) {
       if (by_upstream[upstream].empty()) continue;
       set.tables[upstream] = static_cast<int32_t>(out_->tables.size());
-      RuleTable table;
-      std::vector<const CompiledSelector*> covering;
-      std::vector<const CompiledSelector*> reading;
-      for (const uint32_t i : by_upstream[upstream]) {
-        table.rules.push_back(set.rules[i]);
-        covering.push_back(selectors[i]);
-        if (!reads_names(out_->rules[set.rules[i]])) continue;
-        table.reading_rules.push_back(set.rules[i]);
-        reading.push_back(selectors[i]);
-      }
-      if (!reading.empty()) table.reading = std::make_unique<const Table>(std::move(reading));
-      table.table = std::make_unique<const Table>(std::move(covering));
-      out_->tables.push_back(std::move(table));
+      for (uint32_t& i : by_upstream[upstream]) i = rules[i];
+      out_->tables.push_back(rule_table(by_upstream[upstream]));
     }
     out_->role_sets.push_back(std::move(set));
     return known->second;
   }
 
-  static bool reads_names(const CompiledRule& rule) {
-    return rule.when &&
-           (rule.when->reads(ValueRef::Root::kArgs) || rule.when->reads(ValueRef::Root::kQuery));
+  RuleTable rule_table(const std::vector<uint32_t>& covering) const {
+    std::vector<uint32_t> enforced, reading, reporting, guarding;
+    for (const uint32_t index : covering) {
+      const CompiledRule& rule = out_->rules[index];
+      (rule.info.report ? reporting : enforced).push_back(index);
+      if (reads_names(rule.when)) reading.push_back(index);
+      if (!rule.info.report && !rule.guards.empty()) guarding.push_back(index);
+    }
+    RuleTable table;
+    RuleIndex all = make_index(std::move(enforced), out_->rules);
+    table.rules = std::move(all.rules);
+    table.table = std::move(all.table);
+    RuleIndex readers = make_index(std::move(reading), out_->rules);
+    table.reading_rules = std::move(readers.rules);
+    table.reading = std::move(readers.table);
+    table.reporting = make_index(std::move(reporting), out_->rules);
+    table.guarding = make_index(std::move(guarding), out_->rules);
+    return table;
   }
 
   void find_body_readers() {
     std::vector<const CompiledSelector*> readers;
+    bool everywhere = false;
     for (const CompiledRule& rule : out_->rules) {
       if (reads_body(rule)) readers.push_back(&rule.selector);
     }
-    for (const std::vector<uint32_t>& covering : select_by_upstream(readers)) {
-      out_->reads_body.push_back(!covering.empty());
-    }
-  }
-
-  // For each upstream the indexes of the selectors that cover it. Exact names are looked up, so
-  // that many rules over many upstreams do not multiply.
-  std::vector<std::vector<uint32_t>> select_by_upstream(
-      const std::vector<const CompiledSelector*>& selectors) const {
-    std::vector<std::vector<uint32_t>> by_upstream(resolution_.upstreams.size());
-    const auto add = [&](size_t upstream, uint32_t selector) {
-      std::vector<uint32_t>& list = by_upstream[upstream];
-      if (list.empty() || list.back() != selector) list.push_back(selector);
-    };
-    for (uint32_t i = 0; i < selectors.size(); ++i) {
-      for (const Pattern& pattern : selectors[i]->upstreams()) {
-        if (pattern.is_exact()) {
-          if (const auto id = out_->find_upstream(pattern.prefix())) add(*id, i);
-          continue;
-        }
-        for (size_t upstream = 0; upstream < by_upstream.size(); ++upstream) {
-          if (pattern.matches(resolution_.upstreams[upstream])) add(upstream, i);
-        }
+    for (const CompiledPrice& price : out_->prices) {
+      if (selects_bodies(price.selector.kind()) && price.reads_args()) {
+        readers.push_back(&price.selector);
       }
     }
-    return by_upstream;
+    for (const CompiledBudget& budget : out_->budgets) {
+      if (!selects_bodies(budget.selector.kind()) || !reads_args(budget.when)) continue;
+      readers.push_back(&budget.selector);
+      everywhere = everywhere || budget.selector.is_everything();
+    }
+    out_->reads_body_elsewhere = everywhere;
+    for (const std::vector<uint32_t>& covering : select_by_upstream(readers, resolution_, *out_)) {
+      out_->reads_body.push_back(everywhere || !covering.empty());
+    }
   }
 
   // Buckets of about eight, chosen by the leading bits; within one, all hashes are compared.
@@ -242,139 +315,6 @@ class Compiler {
 
   size_t token_bucket(const Sha256& hash) const {
     return static_cast<size_t>(hash[0] << 8 | hash[1]) >> (16 - out_->token_bucket_bits);
-  }
-
-  void compile_prices() {
-    for (const PriceSource& source : document_.prices) {
-      CompiledPrice price;
-      price.info.effect = Effect::kAllow;
-      price.info.id = fmt::format("prices[{}]", source.order);
-      price.info.at = document_.place(source.at);
-      price.selector = CompiledSelector(source.selector, false);
-      price.cost = source.cost;
-      out_->prices.push_back(std::move(price));
-    }
-    std::vector<const CompiledSelector*> selectors;
-    for (const CompiledPrice& price : out_->prices) selectors.push_back(&price.selector);
-    for (const std::vector<uint32_t>& covering : select_by_upstream(selectors)) {
-      RuleTable table;
-      table.rules = covering;
-      std::vector<const CompiledSelector*> chosen;
-      for (const uint32_t i : covering) chosen.push_back(selectors[i]);
-      table.table = std::make_unique<const Table>(std::move(chosen));
-      out_->price_tables.push_back(std::move(table));
-    }
-  }
-
-  uint32_t add_account(std::string budget, std::string scope, const Limit& limit,
-                       const std::string& zone) {
-    AccountSpec account;
-    account.budget = std::move(budget);
-    account.scope = std::move(scope);
-    account.unit = limit.unit;
-    account.currency = limit.currency;
-    account.limit = limit.amount;
-    account.period = limit.period;
-    if (!zone.empty()) account.zone = zone;
-    account.at = document_.place(limit.at);
-    out_->accounts.push_back(std::move(account));
-    return static_cast<uint32_t>(out_->accounts.size() - 1);
-  }
-
-  bool has_role(AgentId agent, const std::string& role) const {
-    const auto& roles = resolution_.agent_roles[agent];
-    return std::binary_search(roles.begin(), roles.end(), resolution_.roles.at(role));
-  }
-
-  void compile_budgets() {
-    for (const BudgetSource& source : document_.budgets) compile_budget(source);
-    for (AgentId agent = 0; agent < document_.agents.size(); ++agent) {
-      const AgentSource& source = document_.agents[agent];
-      if (!source.budget) continue;
-      const std::string name = "agent:" + source.name.value;
-      const auto budget = static_cast<uint32_t>(out_->budgets.size());
-      out_->budgets.push_back({name, CompiledSelector(), source.budget->unit});
-      out_->agent_states[agent].budgets.push_back(
-          {budget, add_account(name, name, *source.budget, "")});
-    }
-  }
-
-  void compile_budget(const BudgetSource& source) {
-    using For = BudgetSource::For;
-    const auto budget = static_cast<uint32_t>(out_->budgets.size());
-    out_->budgets.push_back(
-        {source.name.value, CompiledSelector(source.selector, false), source.limit.unit});
-    std::map<std::string, uint32_t> accounts;  // by scope
-    const auto account = [&](const std::string& scope) {
-      const auto known = accounts.find(scope);
-      if (known != accounts.end()) return known->second;
-      const uint32_t index = add_account(source.name.value, scope, source.limit, source.zone.value);
-      accounts.emplace(scope, index);
-      return index;
-    };
-    // A scope of one account has it even while no agent is covered: its state is shown.
-    if (source.scope == For::kEveryone) account("everyone");
-    if (source.scope == For::kRole) account("role:" + source.of.value);
-    for (AgentId agent = 0; agent < out_->agents.size(); ++agent) {
-      const AgentInfo& info = out_->agents[agent];
-      std::string scope;
-      switch (source.scope) {
-        case For::kEveryone:
-          scope = "everyone";
-          break;
-        case For::kAgent:
-          if (info.name == source.of.value) scope = "agent:" + info.name;
-          break;
-        case For::kRole:
-          if (has_role(agent, source.of.value)) scope = "role:" + source.of.value;
-          break;
-        case For::kTeam:
-          if (info.team == source.of.value) scope = "team:" + info.team;
-          break;
-        case For::kEachAgent:
-          scope = "agent:" + info.name;
-          break;
-        case For::kEachTeam:
-          scope = "team:" + info.team;
-          break;
-      }
-      if (scope.empty()) continue;
-      out_->agent_states[agent].budgets.push_back({budget, account(scope)});
-    }
-  }
-
-  // An upper bound on the accounts that one call can draw on, for each upstream.
-  void check_draws(AgentId agent) {
-    const auto& uses = out_->agent_states[agent].budgets;
-    if (uses.size() <= Spend::kMaxDraws) return;
-    for (const std::string& upstream : resolution_.upstreams) {
-      size_t any = 0;
-      size_t most = 0;
-      std::map<std::pair<SelectorKind, std::string>, size_t> exact;
-      for (const BudgetUse& use : uses) {
-        const CompiledSelector& selector = out_->budgets[use.budget].selector;
-        if (!selector.covers_upstream(upstream)) continue;
-        const auto& patterns = selector.patterns();
-        const bool is_exact =
-            !patterns.empty() && std::all_of(patterns.begin(), patterns.end(),
-                                             [](const auto& p) { return p.pattern().is_exact(); });
-        if (!is_exact) {
-          ++any;
-          continue;
-        }
-        for (const TargetPattern& pattern : patterns) {
-          size_t& count = exact[{selector.kind(), std::string(pattern.pattern().prefix())}];
-          most = std::max(most, ++count);
-        }
-      }
-      if (any + most <= Spend::kMaxDraws) continue;
-      diagnostics_.error(out_->agents[agent].at,
-                         fmt::format("too many budgets cover one call of agent `{}` on upstream "
-                                     "`{}`, {} where {} fit; merge some",
-                                     shown(out_->agents[agent].name), shown(upstream), any + most,
-                                     Spend::kMaxDraws));
-      return;
-    }
   }
 
   const PolicyDocument& document_;

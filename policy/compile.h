@@ -4,6 +4,8 @@
 
 #include <memory>
 #include <span>
+#include <utility>
+#include <vector>
 
 #include "policy/compiled.h"
 #include "policy/document.h"
@@ -16,6 +18,31 @@ std::unique_ptr<const PolicySet::Compiled> compile(const PolicyDocument& documen
                                                    const Resolution& resolution,
                                                    std::span<const SourceFile> files,
                                                    Diagnostics& diagnostics);
+
+// Prices, budgets and accounts into `compiled`, whose agents and upstreams are there already.
+// compile_spend.cc.
+void compile_spend(const PolicyDocument& document, const Resolution& resolution,
+                   PolicySet::Compiled& compiled, Diagnostics& diagnostics);
+
+AskTerms terms_of(const AskSource& ask, const Resolution& resolution);
+
+// For each upstream, and for tunnels behind them, the indexes of the selectors that cover it.
+// Exact names are looked up, so that many rules over many upstreams do not multiply.
+std::vector<std::vector<uint32_t>> select_by_upstream(
+    const std::vector<const CompiledSelector*>& selectors, const Resolution& resolution,
+    const PolicySet::Compiled& compiled);
+
+// An index over some of `entries`, which have a selector and must outlive it.
+template <class Entry>
+RuleIndex make_index(std::vector<uint32_t> chosen, const std::vector<Entry>& entries) {
+  RuleIndex index;
+  index.rules = std::move(chosen);
+  if (index.rules.empty()) return index;
+  std::vector<const CompiledSelector*> selectors;
+  for (const uint32_t i : index.rules) selectors.push_back(&entries[i].selector);
+  index.table = std::make_unique<const Table>(std::move(selectors));
+  return index;
+}
 
 }  // namespace reeve::policy
 

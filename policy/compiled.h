@@ -18,7 +18,9 @@
 #include "policy/condition.h"
 #include "policy/decision.h"
 #include "policy/matcher.h"
+#include "policy/obligation.h"
 #include "policy/policy_set.h"
+#include "policy/price.h"
 #include "policy/selector.h"
 
 namespace reeve::policy {
@@ -40,34 +42,65 @@ struct CompiledRule {
   std::vector<std::string> pattern_texts;
   std::vector<std::string> except_texts;
 
+  std::vector<uint32_t> guards;  // in Compiled::guards
+
   bool holds_at(Time now) const { return now < until; }
-  // Whether the rule matches a call that it selects. Doubt never widens access: it lets a deny or
-  // an ask match, and no allow.
+  // Whether its condition holds of a call that it selects.
+  Truth truth(const Call& call) const {
+    if (!holds_at(call.time)) return Truth::kFalse;
+    return when ? when->evaluate(call) : Truth::kTrue;
+  }
+  // Whether it matches a call that it selects. Doubt never widens access: it lets a deny match and
+  // no allow; an ask in doubt holds what something else grants.
   bool applies(const Call& call) const {
-    if (!holds_at(call.time)) return false;
-    if (!when) return true;
-    const Truth truth = when->evaluate(call);
-    return info.effect == Effect::kAllow ? truth == Truth::kTrue : truth != Truth::kFalse;
+    const Truth held = truth(call);
+    return info.effect == Effect::kAllow ? held == Truth::kTrue : held != Truth::kFalse;
   }
 };
 
+// Whether calls with this selector can have a JSON body that is not MCP's own.
+inline bool selects_bodies(SelectorKind kind) {
+  return kind == SelectorKind::kHttp || kind == SelectorKind::kAll || kind == SelectorKind::kModels;
+}
+inline bool reads_args(const std::shared_ptr<const Condition>& when) {
+  return when && when->reads(ValueRef::Root::kArgs);
+}
+// Values with keys that the caller chose.
+inline bool reads_names(const std::shared_ptr<const Condition>& when) {
+  return when && (when->reads(ValueRef::Root::kArgs) || when->reads(ValueRef::Root::kQuery));
+}
 // Whether the rule reads the JSON body of HTTP calls.
 inline bool reads_body(const CompiledRule& rule) {
-  const SelectorKind kind = rule.selector.kind();
-  return (kind == SelectorKind::kHttp || kind == SelectorKind::kAll) && rule.when &&
-         rule.when->reads(ValueRef::Root::kArgs);
+  return selects_bodies(rule.selector.kind()) && reads_args(rule.when);
 }
 
 struct CompiledPrice {
   RuleInfo info;  // id is prices[N]
   CompiledSelector selector;
-  Micros cost = 0;
+  std::shared_ptr<const Condition> when;  // null: always
+  Time since = Time::min();               // the first moment at which it holds
+  PriceTerms terms;
+
+  bool reads_args() const {
+    return policy::reads_args(when) || terms.from == PriceTerms::From::kArgs;
+  }
+  bool meets_case_variant(const Call& call) const {
+    return (when && when->meets_case_variant(call)) ||
+           (terms.from == PriceTerms::From::kArgs && call.args &&
+            policy::meets_case_variant(*call.args, terms.value));
+  }
 };
 
 struct CompiledBudget {
   std::string name;
   CompiledSelector selector;
+  std::shared_ptr<const Condition> when;  // null: always
   Unit unit = Unit::kMoney;
+
+  // In doubt it covers: a cap is a cap.
+  bool covers(const Call& call) const {
+    return selector.matches(call) && (!when || when->evaluate(call) != Truth::kFalse);
+  }
 };
 
 // A budget that covers an agent, and the account that it draws on there.
@@ -81,21 +114,51 @@ struct CompiledAgent {
   Reason refused = Reason::kDefault;  // kSuspended or kRetired; else kDefault
   Time expires = Time::max();         // the first moment at which it is refused
   std::vector<BudgetUse> budgets;     // in file order
+  bool budgets_read_names = false;    // a condition of one of them does
+  std::vector<RateLimit> limits;      // of all its roles, and of its probation
 };
 
-// The rules of one role set that cover one upstream, in the order in which they decide.
+// Some of a table's rules alone, found in the same way.
+struct RuleIndex {
+  std::vector<uint32_t> rules;         // ascending
+  std::unique_ptr<const Table> table;  // positions are indexes into `rules`; null when empty
+
+  // Calls `visit(rule)` for each whose selector selects the call, maybe more than once.
+  template <class Visit>
+  void visit(const Call& call, Visit&& visit) const {
+    if (!table) return;
+    table->find_first(call, [&](uint32_t position) {
+      visit(rules[position]);
+      return false;
+    });
+  }
+};
+
+// The rules of one role set that cover one upstream, in the order in which they decide. Those in
+// report mode stand in `reporting` alone.
 struct RuleTable {
   std::vector<uint32_t> rules;
   std::unique_ptr<const Table> table;  // positions are indexes into `rules`
   // Those whose condition reads values by name, alone: to find calls with two readings.
   std::vector<uint32_t> reading_rules;
   std::unique_ptr<const Table> reading;  // null when there are none
+  RuleIndex reporting;
+  RuleIndex guarding;  // those with guards of their own
 };
 
 struct RoleSet {
-  std::vector<uint32_t> roles;  // inherited ones included
-  std::vector<uint32_t> rules;  // ascending: in the order in which they decide
-  std::vector<int32_t> tables;  // by upstream: index into Compiled::tables, or -1
+  std::vector<uint32_t> roles;      // inherited ones included
+  std::vector<uint32_t> rules;      // ascending: in the order in which they decide
+  std::vector<uint32_t> reporting;  // likewise, of those in report mode
+  std::vector<uint32_t> guards;     // of the roles themselves: in Compiled::guards
+  std::vector<int32_t> tables;      // by upstream, tunnels last: in Compiled::tables, or -1
+};
+
+// The prices that may select a call on one upstream, in the order in which they are tried.
+struct PriceTable {
+  RuleIndex prices;
+  RuleIndex reading;     // those that read values by name
+  int32_t dearest = -1;  // in Compiled::dearest, for a model that no price names; -1: refused
 };
 
 struct TokenEntry {
@@ -107,6 +170,7 @@ struct PolicySet::Compiled {
   std::string sha256;
   std::string currency;
   bool ends_with_marker = false;
+  bool report = false;  // the whole policy is recorded, not enforced
 
   std::vector<AgentInfo> agents;
   std::vector<CompiledAgent> agent_states;  // by AgentId
@@ -121,18 +185,30 @@ struct PolicySet::Compiled {
   std::vector<RoleSet> role_sets;
   TextMap<uint32_t> upstream_ids;
   std::vector<RuleTable> tables;
-  std::vector<bool> reads_body;  // by upstream
+  std::vector<bool> reads_body;       // by upstream, tunnels last
+  bool reads_body_elsewhere = false;  // on upstreams that are named nowhere: but by rules' globs
 
-  std::vector<CompiledPrice> prices;    // in file order
-  std::vector<RuleTable> price_tables;  // by upstream
+  std::vector<CompiledPrice> prices;     // in the order in which they are tried
+  std::vector<CompiledPrice> dearest;    // one for each upstream with prices of models
+  std::vector<PriceTable> price_tables;  // by upstream, tunnels last
   std::vector<CompiledBudget> budgets;
   std::vector<AccountSpec> accounts;
+
+  std::vector<ApproverGroup> approvers;
+  std::vector<GuardInfo> guards;
+  std::vector<ServerInfo> servers;
+  std::vector<FeaturePlace> features;
 
   // The index of an upstream that the policy or the wiring names.
   std::optional<uint32_t> find_upstream(std::string_view name) const {
     const auto found = upstream_ids.find(name);
     if (found == upstream_ids.end()) return std::nullopt;
     return found->second;
+  }
+  // Where the tables have the rules for this call; tunnels go to no upstream.
+  std::optional<uint32_t> find_table(const Call& call) const {
+    if (call.kind == Kind::kConnect) return static_cast<uint32_t>(upstream_ids.size());
+    return find_upstream(call.upstream);
   }
 };
 
@@ -142,7 +218,7 @@ template <class Accept>
 const CompiledRule* find_rule(const PolicySet::Compiled& compiled, AgentId agent, const Call& call,
                               Accept&& accept) {
   const RoleSet& set = compiled.role_sets[compiled.agent_states[agent].role_set];
-  const std::optional<uint32_t> upstream = compiled.find_upstream(call.upstream);
+  const std::optional<uint32_t> upstream = compiled.find_table(call);
   if (!upstream) {  // named nowhere: only globs can cover it
     for (const uint32_t rule : set.rules) {
       const CompiledRule& candidate = compiled.rules[rule];

@@ -375,6 +375,11 @@ Truth evaluate_header(const Condition::Part& part, const Call& call) {
   return fields.result();
 }
 
+Truth evaluate_model(const Test& test, std::string_view model) {
+  if (model.empty()) return judge(test, Subject{});
+  return judge(test, {Subject::Type::kText, model, false, std::nullopt});
+}
+
 Truth evaluate_time(const TimeTest& test, Time now) {
   using std::chrono::minutes;
   minutes since_epoch = std::chrono::floor<minutes>(now.time_since_epoch());
@@ -400,6 +405,8 @@ Truth evaluate_part(const Condition::Part& part, const Call& call) {
       return evaluate_query(part, call);
     case ValueRef::Root::kHeader:
       return evaluate_header(part, call);
+    case ValueRef::Root::kModel:
+      return evaluate_model(part.test, call.model);
     case ValueRef::Root::kTime:
       return evaluate_time(part.time, call.time);
   }
@@ -459,6 +466,19 @@ const Condition::Part* Condition::decisive_part(const Call& call, Truth truth) c
     if (evaluate_part(part, call) == truth) return &part;
   }
   return nullptr;
+}
+
+std::optional<json::Value> find_value(const json::Value& root, const ValueRef& path) {
+  std::optional<json::Value> found;
+  auto visit = [&](const json::Value* value) {
+    if (value) found = *value;
+  };
+  visit_values(root, path.steps.data(), path.steps.data() + path.steps.size(), visit);
+  return found;
+}
+
+bool meets_case_variant(const json::Value& root, const ValueRef& path) {
+  return meets_variant(root, path.steps.data(), path.steps.data() + path.steps.size());
 }
 
 }  // namespace reeve::policy

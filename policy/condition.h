@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "policy/call.h"
+#include "policy/json.h"
 #include "policy/pattern.h"
 
 namespace date {
@@ -35,7 +36,7 @@ struct Step {
 };
 
 struct ValueRef {
-  enum class Root : uint8_t { kArgs, kQuery, kHeader, kTime };
+  enum class Root : uint8_t { kArgs, kQuery, kHeader, kModel, kTime };
   Root root = Root::kArgs;
   std::string text;         // as written
   std::string name;         // of a query parameter or header
@@ -113,6 +114,11 @@ class Condition {
  private:
   std::vector<Part> parts_;
 };
+
+// The value that a path without `*` leads to; nothing when there is none.
+std::optional<json::Value> find_value(const json::Value& root, const ValueRef& path);
+// Whether a key on the way equals, but for case folding, one of the path.
+bool meets_case_variant(const json::Value& root, const ValueRef& path);
 
 }  // namespace reeve::policy
 

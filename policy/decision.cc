@@ -44,6 +44,8 @@ std::string_view to_string(Reason reason) {
       return "expired";
     case Reason::kMalformed:
       return "malformed";
+    case Reason::kPrice:
+      return "price";
   }
   return "default";
 }

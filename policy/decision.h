@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include "policy/diagnostic.h"
+#include "policy/obligation.h"
 
 namespace reeve::policy {
 
@@ -20,6 +21,9 @@ struct RuleInfo {
   std::string because;  // empty when not given
   Place at;
   bool hidden = false;  // a deny that answers as if the tool did not exist
+  bool report = false;  // recorded, not enforced: never the rule of a Decision
+  AskTerms ask;         // of kAsk
+  std::string audit;    // digest | redacted | full of the arguments; empty: as configured
 };
 
 enum class Verdict : uint8_t { kAllow, kAsk, kDeny, kMalformed };
@@ -31,6 +35,7 @@ enum class Reason : uint8_t {
   kRetired,
   kExpired,
   kMalformed,  // `detail` says what
+  kPrice,      // what the call costs cannot be told; `detail` says why
 };
 
 std::string_view to_string(Effect effect);
@@ -41,7 +46,7 @@ struct Decision {
   Verdict verdict = Verdict::kDeny;
   Reason reason = Reason::kDefault;
   const RuleInfo* rule = nullptr;  // valid as long as the PolicySet
-  const char* detail = "";         // static; for kMalformed
+  const char* detail = "";         // static; for kMalformed and kPrice
 
   bool allowed() const { return verdict == Verdict::kAllow; }
   bool denied() const { return verdict == Verdict::kDeny; }

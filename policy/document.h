@@ -17,6 +17,8 @@
 #include "policy/decision.h"
 #include "policy/diagnostic.h"
 #include "policy/money.h"
+#include "policy/obligation.h"
+#include "policy/price.h"
 
 namespace reeve::policy {
 
@@ -50,11 +52,17 @@ std::string_view to_string(SelectorKind kind);
 
 struct Selector {
   At at;
-  std::vector<Text> upstreams;  // names and globs; empty: every upstream (budgets only)
+  std::vector<Text> upstreams;  // names and globs; empty: every upstream (budgets, tunnels)
   SelectorKind kind = SelectorKind::kAll;
   At kind_at;
   std::vector<Text> patterns;
   std::vector<Text> except;
+};
+
+// Whom to ask, and for how long.
+struct AskSource {
+  Text approvers;  // a group
+  std::chrono::seconds within = kDefaultWithin;
 };
 
 struct RuleSource {
@@ -68,12 +76,23 @@ struct RuleSource {
   std::optional<Time> until;              // the first moment at which it no longer holds
   std::shared_ptr<const Condition> when;  // null: always
   bool hidden = false;
+  bool report = false;  // `mode: report`: recorded, not enforced
+  AskSource ask;        // of kAsk
+  std::vector<Text> guards;
+  std::string audit;  // digest | redacted | full, or empty
+};
+
+struct RateLimitSource {
+  RateLimit limit;  // its place not filled in
+  At at;
 };
 
 struct RoleSource {
   Text name;
   std::vector<Text> inherits;
   std::vector<RuleSource> rules;  // in file order, of all effects
+  std::vector<RateLimitSource> limits;
+  std::vector<Text> guards;
 };
 
 struct Limit {
@@ -85,9 +104,11 @@ struct Limit {
 };
 
 struct IdentitySource {
-  enum class Kind : uint8_t { kTokenSha256, kListener };
+  enum class Kind : uint8_t { kTokenSha256, kListener, kSpiffe, kJwt, kUnixUid };
   Kind kind = Kind::kTokenSha256;
-  Text value;
+  Text value;     // of kJwt the subject
+  Text issuer;    // of kJwt
+  Text audience;  // of kJwt
 };
 
 struct AgentSource {
@@ -102,6 +123,8 @@ struct AgentSource {
   std::vector<Text> roles;
   std::vector<IdentitySource> identity;
   std::optional<Limit> budget;
+  std::vector<RateLimitSource> probation;      // each with its `until`
+  std::optional<std::chrono::seconds> review;  // how often its owner looks at it
 };
 
 struct BudgetSource {
@@ -110,29 +133,66 @@ struct BudgetSource {
   For scope = For::kEveryone;
   Text of;  // the agent, role or team
   Selector selector;
+  std::shared_ptr<const Condition> when;  // null: always
   Limit limit;
-  Text zone;  // empty: UTC
+  Text zone;                     // empty: UTC
+  int warn_percent = 0;          // 0: no warning
+  std::optional<AskSource> ask;  // `then: ask`
 };
 
 struct PriceSource {
   At at;
   uint32_t order = 0;
   Selector selector;
-  Micros cost = 0;
+  std::shared_ptr<const Condition> when;  // null: always
+  std::string when_text;                  // tells equal conditions; empty: none
+  std::optional<Time> since;              // the first moment at which it holds
+  PriceTerms cost;
   Text currency;
+};
+
+struct ApproversSource {
+  Text name;
+  std::vector<Text> members;
+  uint32_t need = 1;
+  bool not_owner = false;
+};
+
+struct GuardSource {
+  Text name;
+  GuardInfo guard;  // its group and place not filled in
+  AskSource ask;    // of Then::kAsk
+};
+
+struct ServerSource {
+  Text name;
+  ServerInfo server;  // its place not filled in
+};
+
+// See FeaturePlace.
+struct FeatureUse {
+  std::string_view name;
+  At at;
 };
 
 struct PolicyDocument {
   std::vector<std::string> files;
   bool complete = true;  // false: a file could not be read at all
   bool ends_with_marker = false;
-  Text currency;  // empty when not given
+  Text mode;           // enforce | report; empty when not given
+  Text unknown_model;  // deny | highest; empty when not given
+  Text currency;       // empty when not given
   std::optional<std::vector<Text>> upstreams;
   std::vector<AgentSource> agents;
   std::vector<RoleSource> roles;
   std::vector<BudgetSource> budgets;
   std::vector<PriceSource> prices;
-  uint32_t rules = 0;  // of all roles: the next RuleSource::order
+  std::vector<ApproversSource> approvers;
+  std::vector<GuardSource> guards;
+  std::vector<ServerSource> servers;
+  std::vector<FeatureUse> features;
+  uint32_t rules = 0;          // of all roles: the next RuleSource::order
+  uint32_t price_entries = 0;  // the next PriceSource::order
 
   Place place(const At& at) const { return {files[at.file], at.line, at.column}; }
 };

@@ -40,7 +40,7 @@ bool has_two_readings(const PolicySet::Compiled& compiled, AgentId agent, const 
     return rule.holds_at(call.time) && rule.when && rule.when->meets_case_variant(call);
   };
   const RoleSet& set = compiled.role_sets[compiled.agent_states[agent].role_set];
-  const auto upstream = compiled.find_upstream(call.upstream);
+  const auto upstream = compiled.find_table(call);
   if (!upstream) return find_rule(compiled, agent, call, meets) != nullptr;
   const int32_t index = set.tables[*upstream];
   if (index < 0) return false;
@@ -51,22 +51,146 @@ bool has_two_readings(const PolicySet::Compiled& compiled, AgentId agent, const 
   }) != Table::kNone;
 }
 
+// The same for what the call costs, and for the budgets that cover it.
+bool cost_has_two_readings(const PolicySet::Compiled& compiled, AgentId agent, const Call& call) {
+  bool found = false;
+  if (const auto upstream = compiled.find_table(call)) {
+    compiled.price_tables[*upstream].reading.visit(call, [&](uint32_t index) {
+      const CompiledPrice& price = compiled.prices[index];
+      found = found || (call.time >= price.since && price.meets_case_variant(call));
+    });
+  }
+  const CompiledAgent& state = compiled.agent_states[agent];
+  if (found || !state.budgets_read_names) return found;
+  return std::any_of(state.budgets.begin(), state.budgets.end(), [&](const BudgetUse& use) {
+    const CompiledBudget& budget = compiled.budgets[use.budget];
+    return budget.when && budget.selector.matches(call) && budget.when->meets_case_variant(call);
+  });
+}
+
+const char* fault_of(const PolicySet::Compiled& compiled, AgentId agent, const Call& call) {
+  if (const char* fault = malformed(call)) return fault;
+  if (has_two_readings(compiled, agent, call) || cost_has_two_readings(compiled, agent, call)) {
+    return "a key that equals, but for case, one that a rule reads";
+  }
+  return nullptr;
+}
+
+// By the rules alone. `granted`: something else grants the call, so that an ask in doubt holds it.
+Decision decide_by_rules(const PolicySet::Compiled& compiled, AgentId agent, const Call& call,
+                         bool granted) {
+  const CompiledRule* in_doubt = nullptr;  // the first ask of which that is so
+  const CompiledRule* rule = find_rule(compiled, agent, call, [&](const CompiledRule& candidate) {
+    const Truth truth = candidate.truth(call);
+    if (candidate.info.effect == Effect::kDeny) return truth != Truth::kFalse;
+    if (truth != Truth::kDoubt) return truth == Truth::kTrue;
+    const bool holds = candidate.info.effect == Effect::kAsk;
+    if (holds && (!in_doubt || &candidate < in_doubt)) in_doubt = &candidate;
+    return false;
+  });
+  const bool is_denied = rule && rule->info.effect == Effect::kDeny;
+  // Rules lie in the order in which they decide, so the lower address goes first.
+  if (in_doubt && !is_denied && (rule ? in_doubt < rule : granted)) rule = in_doubt;
+  if (!rule) return {};
+  return {verdict_of(rule->info.effect), Reason::kRule, &rule->info, ""};
+}
+
 }  // namespace
 
 Decision PolicySet::decide(AgentId agent, const Call& call) const {
   const Reason state = state_of(compiled_->agent_states[agent], call.time);
   if (state != Reason::kDefault) return {Verdict::kDeny, state, nullptr, ""};
-  if (const char* fault = malformed(call)) {
+  if (const char* fault = fault_of(*compiled_, agent, call)) {
     return {Verdict::kMalformed, Reason::kMalformed, nullptr, fault};
   }
-  if (has_two_readings(*compiled_, agent, call)) {
-    return {Verdict::kMalformed, Reason::kMalformed, nullptr,
-            "a key that equals, but for case, one that a rule reads"};
+  return decide_by_rules(*compiled_, agent, call, false);
+}
+
+Decision PolicySet::decide_dispatched(AgentId agent, const Call& outer, const Call& inner) const {
+  const Decision decision = decide(agent, inner);
+  if (decision.reason != Reason::kRule && decision.reason != Reason::kDefault) return decision;
+  if (const char* fault = fault_of(*compiled_, agent, outer)) {
+    return {Verdict::kMalformed, Reason::kMalformed, nullptr, fault};
   }
-  const CompiledRule* rule = find_rule(
-      *compiled_, agent, call, [&](const CompiledRule& rule) { return rule.applies(call); });
-  if (!rule) return {};
-  return {verdict_of(rule->info.effect), Reason::kRule, &rule->info, ""};
+  const bool granted = !decision.denied();
+  const Decision around = decide_by_rules(*compiled_, agent, outer, granted);
+  if (around.denied() && around.reason == Reason::kRule) return around;
+  return granted && around.verdict == Verdict::kAsk && decision.allowed() ? around : decision;
+}
+
+std::vector<const RuleInfo*> PolicySet::asks(AgentId agent, const Call& call) const {
+  std::vector<const CompiledRule*> found;
+  find_rule(*compiled_, agent, call, [&](const CompiledRule& rule) {
+    if (rule.info.effect == Effect::kAsk && rule.applies(call)) found.push_back(&rule);
+    return false;
+  });
+  std::sort(found.begin(), found.end());
+  found.erase(std::unique(found.begin(), found.end()), found.end());
+  std::vector<const RuleInfo*> result;
+  for (const CompiledRule* rule : found) result.push_back(&rule->info);
+  return result;
+}
+
+const RuleInfo* PolicySet::reported(AgentId agent, const Call& call,
+                                    const Decision& decision) const {
+  const RoleSet& set = compiled_->role_sets[compiled_->agent_states[agent].role_set];
+  const bool decided = decision.reason == Reason::kRule || decision.reason == Reason::kDefault;
+  if (set.reporting.empty() || !decided) return nullptr;
+  // What goes before the decision: of several, the first in the order of deciding.
+  const CompiledRule* first = nullptr;
+  const auto consider = [&](uint32_t index) {
+    const CompiledRule& rule = compiled_->rules[index];
+    const bool differs = rule.info.effect == Effect::kDeny  ? !decision.denied()
+                         : rule.info.effect == Effect::kAsk ? decision.allowed()
+                                                            : decision.reason == Reason::kDefault;
+    if (differs && (!first || &rule < first) && rule.applies(call)) first = &rule;
+  };
+  if (const auto upstream = compiled_->find_table(call)) {
+    const int32_t table = set.tables[*upstream];
+    if (table < 0) return nullptr;
+    compiled_->tables[static_cast<size_t>(table)].reporting.visit(call, consider);
+  } else {
+    for (const uint32_t index : set.reporting) {
+      if (compiled_->rules[index].selector.matches(call)) consider(index);
+    }
+  }
+  return first ? &first->info : nullptr;
+}
+
+std::vector<const GuardInfo*> PolicySet::guards(AgentId agent, const Call& call) const {
+  const RoleSet& set = compiled_->role_sets[compiled_->agent_states[agent].role_set];
+  std::vector<uint32_t> found = set.guards;
+  const auto add = [&](uint32_t index) {
+    const CompiledRule& rule = compiled_->rules[index];
+    // In doubt too: a guard only narrows.
+    if (rule.truth(call) == Truth::kFalse) return;
+    found.insert(found.end(), rule.guards.begin(), rule.guards.end());
+  };
+  if (const auto upstream = compiled_->find_table(call)) {
+    const int32_t table = set.tables[*upstream];
+    if (table >= 0) compiled_->tables[static_cast<size_t>(table)].guarding.visit(call, add);
+  } else {
+    for (const uint32_t index : set.rules) {
+      const CompiledRule& rule = compiled_->rules[index];
+      if (!rule.guards.empty() && rule.selector.matches(call)) add(index);
+    }
+  }
+  std::sort(found.begin(), found.end());
+  found.erase(std::unique(found.begin(), found.end()), found.end());
+  std::vector<const GuardInfo*> result;
+  for (const uint32_t index : found) result.push_back(&compiled_->guards[index]);
+  return result;
+}
+
+std::span<const RateLimit> PolicySet::limits(AgentId agent) const {
+  return compiled_->agent_states[agent].limits;
+}
+
+const ServerInfo* PolicySet::server(std::string_view upstream) const {
+  for (const ServerInfo& server : compiled_->servers) {
+    if (server.upstream == upstream) return &server;
+  }
+  return nullptr;
 }
 
 Decision PolicySet::may_use(AgentId agent, std::string_view upstream, Time now) const {
@@ -99,6 +223,7 @@ Decision PolicySet::may_use(AgentId agent, std::string_view upstream, Time now) 
 bool PolicySet::could_allow(AgentId agent, const Call& call) const {
   if (state_of(compiled_->agent_states[agent], call.time) != Reason::kDefault) return false;
   if (malformed(call)) return false;
+  if (compiled_->report) return true;  // nothing is refused, so nothing is hidden
   const CompiledRule* rule = find_rule(*compiled_, agent, call, [&](const CompiledRule& candidate) {
     return candidate.holds_at(call.time) &&
            (candidate.info.effect != Effect::kDeny || !candidate.when);
@@ -108,37 +233,20 @@ bool PolicySet::could_allow(AgentId agent, const Call& call) const {
 
 bool PolicySet::reads_body(std::string_view upstream) const {
   if (const auto known = compiled_->find_upstream(upstream)) return compiled_->reads_body[*known];
-  return std::any_of(compiled_->rules.begin(), compiled_->rules.end(), [&](const auto& rule) {
-    return policy::reads_body(rule) && rule.selector.covers_upstream(upstream);
-  });
-}
-
-std::optional<Spend> PolicySet::spend(AgentId agent, const Call& call) const {
-  Spend spend;
-  const CompiledPrice* price = nullptr;
-  if (const auto upstream = compiled_->find_upstream(call.upstream)) {
-    const RuleTable& table = compiled_->price_tables[*upstream];
-    const uint32_t position = table.table->find_first(call, [](uint32_t) { return true; });
-    if (position != Table::kNone) price = &compiled_->prices[table.rules[position]];
-  } else {
-    for (const CompiledPrice& candidate : compiled_->prices) {
-      if (!candidate.selector.matches(call)) continue;
-      price = &candidate;
-      break;
-    }
-  }
-  if (price) {
-    spend.cost = price->cost;
-    spend.price = &price->info;
-  }
-  for (const BudgetUse& use : compiled_->agent_states[agent].budgets) {
-    const CompiledBudget& budget = compiled_->budgets[use.budget];
-    const Micros amount = budget.unit == Unit::kCalls ? kMicrosPerUnit : spend.cost;
-    if (amount == 0 || !budget.selector.matches(call)) continue;
-    if (spend.count == Spend::kMaxDraws) return std::nullopt;
-    spend.draws[spend.count++] = {use.account, amount};
-  }
-  return spend;
+  if (compiled_->reads_body_elsewhere) return true;
+  const auto covers = [&](const CompiledSelector& selector) {
+    return selects_bodies(selector.kind()) && selector.covers_upstream(upstream);
+  };
+  return std::any_of(compiled_->rules.begin(), compiled_->rules.end(),
+                     [&](const auto& rule) {
+                       return policy::reads_args(rule.when) && covers(rule.selector);
+                     }) ||
+         std::any_of(
+             compiled_->prices.begin(), compiled_->prices.end(),
+             [&](const auto& price) { return price.reads_args() && covers(price.selector); }) ||
+         std::any_of(compiled_->budgets.begin(), compiled_->budgets.end(), [&](const auto& budget) {
+           return policy::reads_args(budget.when) && covers(budget.selector);
+         });
 }
 
 std::optional<AgentId> PolicySet::find_agent(std::string_view name) const {

@@ -9,6 +9,7 @@
 #include <tuple>
 
 #include "policy/compiled.h"
+#include "policy/dispatch.h"
 #include "policy/text.h"
 
 namespace reeve::policy {
@@ -82,10 +83,12 @@ class Explainer {
 
   void run() {
     std::vector<Candidate> candidates;
-    for (const uint32_t index : set_->rules) {
-      const CompiledRule& rule = compiled_.rules[index];
-      if (&rule.info == out_.decision.rule) continue;
-      if (rule.selector.covers_upstream(call_.upstream)) candidates.push_back(judge(rule, index));
+    for (const auto* rules : {&set_->rules, &set_->reporting}) {
+      for (const uint32_t index : *rules) {
+        const CompiledRule& rule = compiled_.rules[index];
+        if (&rule.info == out_.decision.rule || !is_about(rule.selector)) continue;
+        candidates.push_back(judge(rule, index));
+      }
     }
     const size_t covering = candidates.size();
     std::sort(candidates.begin(), candidates.end(), [](const Candidate& a, const Candidate& b) {
@@ -97,12 +100,18 @@ class Explainer {
     }
     out_.more = covering - out_.near.size();
     if (!out_.decision.allowed()) look_elsewhere();
-    const bool is_known = compiled_.find_upstream(call_.upstream).has_value();
+    const bool is_known = compiled_.find_table(call_).has_value();
     if ((covering == 0 || !is_known) && !out_.decision.rule) hint(is_known);
   }
 
  private:
   static constexpr size_t kFar = 1'000'000;  // behind every rule of the call's own kind
+
+  // Whether the rule is about the upstream of the call, or about tunnels as the call is.
+  bool is_about(const CompiledSelector& selector) const {
+    if (call_.kind == Kind::kConnect) return selector.kind() == SelectorKind::kConnect;
+    return selector.kind() != SelectorKind::kConnect && selector.covers_upstream(call_.upstream);
+  }
 
   Candidate judge(const CompiledRule& rule, uint32_t order) const {
     const CompiledSelector& selector = rule.selector;
@@ -125,10 +134,19 @@ class Explainer {
 
   std::string why_outranked(const CompiledRule& rule) const {
     if (!rule.holds_at(call_.time)) return "matches, but its `until` is over";
+    if (rule.info.report && rule.applies(call_)) return "matches, but is only reported";
     if (rule.when && !rule.applies(call_)) return why_condition_fails(rule);
+    if (rule.truth(call_) == Truth::kDoubt && rule.info.effect == Effect::kAsk &&
+        out_.decision.reason == Reason::kDefault) {
+      return why_condition_fails(rule) + ", and nothing grants the call";
+    }
     const RuleInfo* decided = out_.decision.rule;
     if (!decided) return "matches, but the agent's state decides before any rule";
-    if (decided->effect == rule.info.effect) return "matches too; the first in file order is named";
+    if (decided->effect == rule.info.effect) {
+      return rule.info.effect == Effect::kAsk
+                 ? "matches too and must be satisfied too; the first in file order is named"
+                 : "matches too; the first in file order is named";
+    }
     return fmt::format("matches, but `{}` goes before `{}`", to_string(decided->effect),
                        to_string(rule.info.effect));
   }
@@ -175,7 +193,8 @@ class Explainer {
     size_t found = 0;
     for (uint32_t index = 0; index < compiled_.rules.size() && found < kMostElsewhere; ++index) {
       const CompiledRule& rule = compiled_.rules[index];
-      if (rule.info.effect == Effect::kDeny || !rule.holds_at(call_.time)) continue;
+      if (rule.info.effect == Effect::kDeny || rule.info.report) continue;
+      if (!rule.holds_at(call_.time)) continue;
       if (std::binary_search(set_->rules.begin(), set_->rules.end(), index)) continue;
       if (!rule.selector.matches(call_) || !rule.applies(call_)) continue;
       ++found;
@@ -187,6 +206,10 @@ class Explainer {
   }
 
   void hint(bool is_known) {
+    if (call_.kind == Kind::kConnect) {
+      out_.hint = "no rule of the agent's roles is about tunnels; `connect` selects them";
+      return;
+    }
     std::vector<std::string> names;
     for (const auto& [name, id] : compiled_.upstream_ids) names.push_back(name);
     std::sort(names.begin(), names.end());
@@ -206,6 +229,75 @@ class Explainer {
   const Call& call_;
   Explanation& out_;
   const RoleSet* set_ = nullptr;
+};
+
+// The way of a call as far as the policy goes, in the sidecar's order.
+class Judge {
+ public:
+  Judge(const PolicySet& policy, AgentId agent, const Call& call, Explanation& out)
+      : policy_(policy), agent_(agent), outer_(call), out_(out) {}
+
+  void run() {
+    if (!decide()) return;
+    const Call& call = this->call();
+    Explainer(policy_, agent_, call, out_).run();
+    out_.reported = policy_.reported(agent_, call, out_.decision);
+    if (out_.decision.denied() && !policy_.report()) return;
+    oblige(call);
+  }
+
+ private:
+  const Call& call() const { return dispatch_ ? inner_.call() : outer_; }
+
+  bool decide() {
+    const ServerInfo* server =
+        outer_.kind == Kind::kTool ? policy_.server(outer_.upstream) : nullptr;
+    dispatch_ = server ? find_dispatch(*server, outer_.target) : nullptr;
+    if (dispatch_) {
+      if (const char* fault = inner_.read(*server, *dispatch_, outer_)) {
+        dispatch_ = nullptr;
+        return malformed(fault);
+      }
+      out_.dispatched = std::string(inner_.call().target);
+      out_.decision = policy_.decide_dispatched(agent_, outer_, inner_.call());
+    } else {
+      out_.decision = policy_.decide(agent_, outer_);
+    }
+    if (out_.decision.verdict == Verdict::kMalformed) return malformed(out_.decision.detail);
+    return true;
+  }
+
+  bool malformed(const char* fault) {
+    out_.outcome = Explanation::Outcome::kMalformed;
+    out_.fault = fault;
+    return false;
+  }
+
+  void oblige(const Call& call) {
+    if (out_.decision.verdict == Verdict::kAsk) {
+      out_.asks = policy_.asks(agent_, call);
+      if (dispatch_) {
+        for (const RuleInfo* ask : policy_.asks(agent_, outer_)) out_.asks.push_back(ask);
+      }
+    }
+    out_.guards = policy_.guards(agent_, call);
+    for (const RateLimit& limit : policy_.limits(agent_)) {
+      if (call.time < limit.until) out_.limits.push_back(&limit);
+    }
+    const Result<Spend, const char*> spend = policy_.spend(agent_, call);
+    if (spend) {
+      out_.spend = *spend;
+    } else if (!out_.decision.denied()) {
+      out_.decision = {Verdict::kDeny, Reason::kPrice, nullptr, spend.error()};
+    }
+  }
+
+  const PolicySet& policy_;
+  const AgentId agent_;
+  const Call& outer_;
+  Explanation& out_;
+  const DispatchInfo* dispatch_ = nullptr;
+  InnerCall inner_;
 };
 
 }  // namespace
@@ -239,14 +331,7 @@ Explanation explain(const PolicySet& policy, std::string_view agent, const CallS
     result.fault = written.fault();
     return result;
   }
-  result.decision = policy.decide(*id, written.call());
-  if (result.decision.verdict == Verdict::kMalformed) {
-    result.outcome = Explanation::Outcome::kMalformed;
-    result.fault = result.decision.detail;
-    return result;
-  }
-  Explainer(policy, *id, written.call(), result).run();
-  if (!result.decision.denied()) result.spend = policy.spend(*id, written.call());
+  Judge(policy, *id, written.call(), result).run();
   return result;
 }
 

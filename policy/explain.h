@@ -29,7 +29,14 @@ struct Explanation {
   std::vector<NearRule> near;  // the nearest first
   size_t more = 0;             // rules on this upstream that are not listed
   std::string hint;            // where nothing is near: what to look at; or empty
-  std::optional<Spend> spend;  // of an allow or ask; nothing when the price cannot be told
+  std::optional<Spend> spend;  // of an allow or ask
+  std::string dispatched;      // the tool that is called inside; empty when none is
+
+  // What must happen for an allow or ask to go out, in the policy's order.
+  std::vector<const RuleInfo*> asks;
+  std::vector<const GuardInfo*> guards;
+  std::vector<const RateLimit*> limits;  // in force at the time of the call
+  const RuleInfo* reported = nullptr;    // the rule in report mode that would decide otherwise
 };
 
 // `allow`, `ask`, `deny`, `malformed` or `unknown-agent`.

@@ -29,6 +29,34 @@ const char* malformed_uri(std::string_view uri) {
   return nullptr;
 }
 
+// `host:port` in the one form that is dialled: lower case, no final dot, nothing beside it.
+const char* malformed_authority(std::string_view target) {
+  const size_t colon = target.rfind(':');
+  if (colon == target.npos || colon == 0) return "a tunnel whose target is no host:port";
+  const std::string_view port = target.substr(colon + 1);
+  const bool digits = !port.empty() && port.size() <= 5 &&
+                      port.find_first_not_of("0123456789") == port.npos && port.front() != '0';
+  unsigned number = 0;
+  for (const char c : digits ? port : std::string_view()) {
+    number = number * 10 + static_cast<unsigned>(c - '0');
+  }
+  if (!digits || number > 65535) return "a tunnel whose port is no number from 1 to 65535";
+  const std::string_view host = target.substr(0, colon);
+  if (host.front() == '[') {
+    const bool good =
+        host.size() > 2 && host.back() == ']' &&
+        host.substr(1, host.size() - 2).find_first_not_of("0123456789abcdef:.") == host.npos;
+    return good ? nullptr : "a tunnel whose target is no host:port";
+  }
+  if (host.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789.-_") != host.npos) {
+    return "a tunnel to a host with characters that no host name has";
+  }
+  if (host.back() == '.' || host.front() == '.' || host.find("..") != host.npos) {
+    return "a tunnel to a host with an empty label or a final dot";
+  }
+  return nullptr;
+}
+
 // The sentences of hidden_character(), as said of a name.
 const char* malformed_name(std::string_view name) {
   return hidden_character(name) ? "a control, bidirectional or zero-width character, or bytes that "
@@ -41,6 +69,7 @@ const char* malformed_name(std::string_view name) {
 const char* malformed(const Call& call) {
   if (const char* fault = malformed_name(target_of(call))) return fault;
   if (call.kind == Kind::kResource) return malformed_uri(call.target);
+  if (call.kind == Kind::kConnect) return malformed_authority(call.target);
   return nullptr;
 }
 

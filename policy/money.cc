@@ -3,6 +3,8 @@
 // Tested by tests/policy/money_test.cc.
 #include "policy/money.h"
 
+#include <algorithm>
+
 namespace reeve::policy {
 
 namespace {
@@ -48,6 +50,54 @@ std::optional<Micros> parse_decimal(std::string_view text) {
   for (size_t i = 0; i < kDecimals; ++i) {
     if (!append(i < decimals.size() ? decimals[i] : '0')) return std::nullopt;
   }
+  return amount;
+}
+
+std::optional<Micros> ceil_to_micros(std::string_view number) {
+  const bool negative = number.starts_with('-');
+  if (negative) number.remove_prefix(1);
+  const size_t mark = std::min(number.find_first_of("eE"), number.size());
+  // The exponent, as far as it can matter for a text of this length.
+  constexpr int64_t kFar = int64_t{1} << 40;
+  int64_t exponent = 0;
+  bool is_behind = false;
+  for (size_t i = mark + 1; i < number.size(); ++i) {
+    if (!is_digit(number[i])) {
+      is_behind = number[i] == '-';
+      continue;
+    }
+    exponent = std::min(kFar, exponent * 10 + (number[i] - '0'));
+  }
+  const std::string_view mantissa = number.substr(0, mark);
+  const size_t point = std::min(mantissa.find('.'), mantissa.size());
+  // Where the digit at `point` would stand among whole millionths: 0 is the last of them.
+  int64_t place = static_cast<int64_t>(point) - 1 + (is_behind ? -exponent : exponent) + kDecimals;
+  Micros amount = 0;
+  bool has_rest = false;
+  for (const char c : mantissa) {
+    if (c == '.') continue;
+    if (place < 0) {
+      has_rest = has_rest || c != '0';
+    } else if (amount > 0 || c != '0') {
+      const auto tenfold = checked_multiply(amount, 10);
+      const auto next = tenfold ? checked_add(*tenfold, c - '0') : std::nullopt;
+      if (!next) return std::nullopt;
+      amount = *next;
+    }
+    --place;
+  }
+  // Digits that the text leaves out, down to the last place.
+  for (; amount > 0 && place >= 0; --place) {
+    const auto tenfold = checked_multiply(amount, 10);
+    if (!tenfold) return std::nullopt;
+    amount = *tenfold;
+  }
+  if (has_rest) {
+    const auto rounded = checked_add(amount, 1);
+    if (!rounded) return std::nullopt;
+    amount = *rounded;
+  }
+  if (negative && amount > 0) return std::nullopt;
   return amount;
 }
 

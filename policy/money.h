@@ -21,6 +21,10 @@ std::optional<Micros> checked_multiply(Micros a, int64_t factor);
 // "20", "0.005": a non-negative decimal with at most six decimals, exactly; nothing otherwise.
 std::optional<Micros> parse_decimal(std::string_view text);
 
+// A number in JSON's grammar (`12.5`, `1e2`), a fraction of a millionth counting as a whole one.
+// Nothing when it is negative or does not fit. Requires is_number() of number.h.
+std::optional<Micros> ceil_to_micros(std::string_view number);
+
 // The shortest decimal: 5'000 is "0.005", 20'000'000 is "20".
 std::string format_decimal(Micros amount);
 

@@ -66,8 +66,12 @@ class ConditionReader {
       return fail(fmt::format("a value of `when` holds {}; remove it", fault));
     }
     if (text == "model") {
-      report_not_yet(reader_, member.key_mark, "model");
-      return std::nullopt;
+      if (!can_have(text)) {
+        return fail(
+            fmt::format("`model` is nothing that {} can have; remove it", subject_of_selector()));
+      }
+      value.root = ValueRef::Root::kModel;
+      return value;
     }
     if (text == "time") {
       value.root = ValueRef::Root::kTime;
@@ -79,7 +83,7 @@ class ConditionReader {
     if (root != "args" && root != "query" && root != "header") {
       return fail(
           fmt::format("unknown value `{}`; it is one of args.NAME, query.NAME, "
-                      "header.NAME, time",
+                      "header.NAME, model, time",
                       shown(text)));
     }
     if (rest.empty()) {
@@ -90,12 +94,13 @@ class ConditionReader {
                               subject_of_selector()));
     }
     if (root == "args") {
-      if (!read_steps(rest, value)) {
+      if (!read_steps(rest, value.steps)) {
         return fail(
             fmt::format("`{}` is no path; write it as `args.a.b.0`, a key with a dot in "
                         "quotes",
                         shown(text)));
       }
+      for (const Step& step : value.steps) value.every = value.every || step.every;
       return value;
     }
     value.root = root == "query" ? ValueRef::Root::kQuery : ValueRef::Root::kHeader;
@@ -107,9 +112,12 @@ class ConditionReader {
     switch (selector_) {
       case SelectorKind::kAll:
       case SelectorKind::kHttp:
+      case SelectorKind::kModels:
         return true;
       case SelectorKind::kTools:
-        return root != "query";
+        return root == "args" || root == "header";
+      case SelectorKind::kConnect:
+        return false;
       default:
         return root == "header";
     }
@@ -117,34 +125,6 @@ class ConditionReader {
 
   std::string subject_of_selector() const {
     return fmt::format("a call that `{}` selects", to_string(selector_));
-  }
-
-  static bool read_steps(std::string_view rest, ValueRef& value) {
-    while (true) {
-      Step step;
-      size_t end = 0;
-      if (rest.starts_with('"')) {
-        const size_t close = rest.find('"', 1);
-        if (close == rest.npos) return false;
-        step.key = std::string(rest.substr(1, close - 1));
-        end = close + 1;
-      } else {
-        end = std::min(rest.find('.'), rest.size());
-        step.key = std::string(rest.substr(0, end));
-        if (step.key.empty() || step.key.find('"') != std::string::npos) return false;
-        step.every = step.key == "*";
-        size_t index = 0;
-        const char* last = step.key.data() + step.key.size();
-        const auto [stop, code] = std::from_chars(step.key.data(), last, index);
-        if (code == std::errc() && stop == last) step.index = index;
-      }
-      value.every = value.every || step.every;
-      value.steps.push_back(std::move(step));
-      if (value.steps.size() > kMostSteps) return false;
-      if (end == rest.size()) return true;
-      if (rest[end] != '.' || end + 1 == rest.size()) return false;
-      rest.remove_prefix(end + 1);
-    }
   }
 
   // ---- the test
@@ -196,7 +176,7 @@ class ConditionReader {
     for (const yaml::Node::Member& member : node.members) {
       if (fields.find(member.key) == &member.value) read_op(member, test, whole);
     }
-    if (test.ops.empty() && fields.complete()) {
+    if (test.ops.empty()) {
       reader_.error(node.mark, "a test without anything to test; write `is`, `max` or the like");
     }
   }
@@ -388,6 +368,33 @@ class ConditionReader {
 };
 
 }  // namespace
+
+bool read_steps(std::string_view path, std::vector<Step>& steps) {
+  while (true) {
+    Step step;
+    size_t end = 0;
+    if (path.starts_with('"')) {
+      const size_t close = path.find('"', 1);
+      if (close == path.npos) return false;
+      step.key = std::string(path.substr(1, close - 1));
+      end = close + 1;
+    } else {
+      end = std::min(path.find('.'), path.size());
+      step.key = std::string(path.substr(0, end));
+      if (step.key.empty() || step.key.find('"') != std::string::npos) return false;
+      step.every = step.key == "*";
+      size_t index = 0;
+      const char* last = step.key.data() + step.key.size();
+      const auto [stop, code] = std::from_chars(step.key.data(), last, index);
+      if (code == std::errc() && stop == last) step.index = index;
+    }
+    steps.push_back(std::move(step));
+    if (steps.size() > kMostSteps) return false;
+    if (end == path.size()) return true;
+    if (path[end] != '.' || end + 1 == path.size()) return false;
+    path.remove_prefix(end + 1);
+  }
+}
 
 std::shared_ptr<const Condition> read_condition(FileReader& reader, const yaml::Node& node,
                                                 SelectorKind selector) {

@@ -14,6 +14,9 @@ namespace reeve::policy {
 std::shared_ptr<const Condition> read_condition(FileReader& reader, const yaml::Node& node,
                                                 SelectorKind selector);
 
+// The steps of a dotted path, `a.b.0` or `lines.*.sku`, appended. False when it is no path.
+bool read_steps(std::string_view path, std::vector<Step>& steps);
+
 }  // namespace reeve::policy
 
 #endif  // REEVE_POLICY_PARSE_CONDITION_H_

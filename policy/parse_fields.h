@@ -1,5 +1,5 @@
-// Reading one mapping of a policy: known keys, keys of the language that have no effect yet, and
-// unknown ones with the nearest that is known; then scalars of each type. Internal to parsing.
+// Reading one mapping of a policy: known keys, and unknown ones with the nearest that is known;
+// then scalars of each type. Internal to parsing.
 #ifndef REEVE_POLICY_PARSE_FIELDS_H_
 #define REEVE_POLICY_PARSE_FIELDS_H_
 
@@ -25,31 +25,31 @@ struct FileReader {
   At at(const yaml::Mark& mark) const { return {file, mark.line, mark.column}; }
   void error(const yaml::Mark& mark, std::string message);
   void warning(const yaml::Mark& mark, std::string message);
+  // Notes a key that its reader must act on or refuse; `feature` is static.
+  void uses(std::string_view feature, const yaml::Mark& mark);
 };
 
 // The values of one mapping by key. `what` names it in messages ("rule", "agent").
 class Fields {
  public:
   // Reports every key that is not in `keys`. A `node` that is no mapping is an error and has no
-  // fields. Keys of the table of features that are not there yet are reported as such and read as
-  // absent.
+  // fields.
   Fields(FileReader& reader, const yaml::Node& node, std::string_view what,
          std::initializer_list<std::string_view> keys);
 
   bool valid() const { return valid_; }
-  // No key was left out as not yet supported: what is missing is missing in the file.
-  bool complete() const { return complete_; }
   const yaml::Node* find(std::string_view key) const;
   const yaml::Node& node() const { return node_; }
   // The text at `key`; an error and empty when it is no text, silent and empty when absent.
   Text text(std::string_view key) const;
+  // `what` counts from `least`; an error and nothing when it is no such whole number.
+  std::optional<uint64_t> whole_number(std::string_view key, uint64_t least) const;
   bool boolean(std::string_view key) const;
 
  private:
   FileReader& reader_;
   const yaml::Node& node_;
   bool valid_ = false;
-  bool complete_ = true;
   std::vector<const yaml::Node::Member*> known_;
 };
 
@@ -60,20 +60,10 @@ std::vector<Text> read_texts(FileReader& reader, const yaml::Node& node, std::st
 // One word of `words`, or an error that names the nearest.
 std::string read_word(FileReader& reader, const Text& text, std::string_view what,
                       std::initializer_list<std::string_view> words);
-// The first moment after the day `YYYY-MM-DD`, in UTC.
+yaml::Mark mark_of(const Text& text);
+// The first moment of the day `YYYY-MM-DD`, in UTC, and the first after it.
+std::optional<Time> read_day(FileReader& reader, const Text& text);
 std::optional<Time> read_day_end(FileReader& reader, const Text& text);
-
-struct Amount {
-  Micros amount = 0;
-  std::string currency;
-};
-// `0.005 USD`.
-std::optional<Amount> read_money(FileReader& reader, const Text& text);
-// `20 USD per day`, `100 calls per hour`, `500 USD total`.
-std::optional<Limit> read_limit(FileReader& reader, const Text& text);
-
-// Reports that `feature` is of the language and has no effect in this version.
-void report_not_yet(FileReader& reader, const yaml::Mark& mark, std::string_view feature);
 
 }  // namespace reeve::policy
 

@@ -20,7 +20,7 @@ bool check_patterns(FileReader& reader, SelectorKind kind, const std::vector<Tex
   for (const Text& pattern : patterns) {
     const Result<TargetPattern> compiled = TargetPattern::compile(kind, pattern.value);
     if (compiled) continue;
-    reader.error({pattern.at.line, pattern.at.column}, compiled.error().message);
+    reader.error(mark_of(pattern), compiled.error().message);
     good = false;
   }
   return good;
@@ -31,7 +31,7 @@ bool check_upstreams(FileReader& reader, const std::vector<Text>& upstreams) {
   for (const Text& upstream : upstreams) {
     const Result<Pattern> compiled = Pattern::compile(upstream.value);
     if (compiled) continue;
-    reader.error({upstream.at.line, upstream.at.column}, compiled.error().message);
+    reader.error(mark_of(upstream), compiled.error().message);
     good = false;
   }
   return good;
@@ -71,12 +71,19 @@ bool read_selector(FileReader& reader, const Fields& fields, UpstreamIs upstream
       check_patterns(reader, selector.kind, selector.except);
     }
   }
+  if (selector.kind == SelectorKind::kConnect || selector.kind == SelectorKind::kModels) {
+    reader.uses(to_string(selector.kind), {selector.kind_at.line, selector.kind_at.column});
+  }
+  const bool tunnels = selector.kind == SelectorKind::kConnect;
+  if (const yaml::Node* node = fields.find("upstream"); node && tunnels) {
+    reader.error(node->mark, "a tunnel goes to no upstream; remove `upstream` beside `connect`");
+  }
   const bool is_needed = upstream == UpstreamIs::kRequired || selector.kind != SelectorKind::kAll;
-  if (is_needed && !fields.find("upstream") && fields.complete()) {
+  if (is_needed && !tunnels && !fields.find("upstream")) {
     reader.error(fields.node().mark,
                  "no `upstream`; name one, or write `upstream: \"*\"` for all of them");
   }
-  return fields.complete() && reader.diagnostics.error_count() == errors_before;
+  return reader.diagnostics.error_count() == errors_before;
 }
 
 }  // namespace reeve::policy

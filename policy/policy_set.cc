@@ -32,6 +32,9 @@ std::string_view PolicySet::sha256() const { return compiled_->sha256; }
 std::string_view PolicySet::currency() const { return compiled_->currency; }
 bool PolicySet::ends_with_marker() const { return compiled_->ends_with_marker; }
 std::span<const AgentInfo> PolicySet::agents() const { return compiled_->agents; }
+bool PolicySet::report() const { return compiled_->report; }
+std::span<const FeaturePlace> PolicySet::features() const { return compiled_->features; }
+std::span<const ApproverGroup> PolicySet::approver_groups() const { return compiled_->approvers; }
 std::span<const AccountSpec> PolicySet::accounts() const { return compiled_->accounts; }
 
 }  // namespace reeve::policy

@@ -19,6 +19,8 @@
 #include "policy/call.h"
 #include "policy/decision.h"
 #include "policy/diagnostic.h"
+#include "policy/obligation.h"
+#include "policy/result.h"
 
 namespace reeve::policy {
 
@@ -49,6 +51,13 @@ struct AgentInfo {
   Place at;
 };
 
+// A key of the policy whose effect is its reader's duty (`ask`, `limits`, `guards`, …): whoever
+// enforces the policy must act on each, or refuse the policy.
+struct FeaturePlace {
+  std::string_view name;  // static
+  Place at;
+};
+
 using Sha256 = std::array<uint8_t, 32>;
 
 class PolicySet {
@@ -66,6 +75,11 @@ class PolicySet {
   // Whether a file ended with the marker line `...` (the next load must then, too).
   bool ends_with_marker() const;
 
+  // The policy says `mode: report`: what it would refuse or hold is let through and recorded.
+  bool report() const;
+  // In file order, each use.
+  std::span<const FeaturePlace> features() const;
+
   std::span<const AgentInfo> agents() const;
   std::optional<AgentId> find_agent(std::string_view name) const;
   // Compared in constant time with respect to the stored hashes.
@@ -73,8 +87,25 @@ class PolicySet {
   std::optional<AgentId> agent_by_listener(std::string_view listener) const;
 
   // The decision for one call: no system call, no allocation and no lock, but that RE2 locks its
-  // cache on a text of over 16 bytes and allocates when a text needs new states.
+  // cache on a text of over 16 bytes and allocates when a text needs new states. In report mode it
+  // is the same: what is done about it is the caller's.
   Decision decide(AgentId agent, const Call& call) const;
+  // The same for a call that a dispatch tool makes: `inner` is decided as if made itself; `outer`
+  // must not be denied, needs no allow, and is asked for where an ask matches it.
+  Decision decide_dispatched(AgentId agent, const Call& outer, const Call& inner) const;
+
+  // Every ask that must be satisfied before a call with this decision may go out, in file order;
+  // of a dispatched call those of both. Allocates. Requires Verdict::kAsk.
+  std::vector<const RuleInfo*> asks(AgentId agent, const Call& call) const;
+  // The rule in report mode that would have decided otherwise, had it been enforced; or null.
+  const RuleInfo* reported(AgentId agent, const Call& call, const Decision& decision) const;
+  // The guards of the agent's roles and of every rule that matches the call. Allocates.
+  std::vector<const GuardInfo*> guards(AgentId agent, const Call& call) const;
+  // Those of the agent's roles, and of its probation while it lasts: see RateLimit::until.
+  std::span<const RateLimit> limits(AgentId agent) const;
+  std::span<const ApproverGroup> approver_groups() const;
+  // What the policy says of an MCP server, or null.
+  const ServerInfo* server(std::string_view upstream) const;
 
   // Whether the agent's rules let it use the upstream at all: an allow or ask rule covers
   // something there and no deny covers everything. Decides MCP's housekeeping (initialize, ping,
@@ -88,8 +119,9 @@ class PolicySet {
   // Whether a rule, price or guard on this upstream reads the JSON body of an HTTP call.
   bool reads_body(std::string_view upstream) const;
 
-  // What the call draws on budgets, at most. Nothing when the price cannot be told (refuse).
-  std::optional<Spend> spend(AgentId agent, const Call& call) const;
+  // What the call draws on budgets, at most. An error, a static sentence, when its price cannot be
+  // told: the call must be refused.
+  Result<Spend, const char*> spend(AgentId agent, const Call& call) const;
   std::span<const AccountSpec> accounts() const;
 
   // For explain, access, tests and the admin side; see explain.h.

@@ -32,6 +32,8 @@ class Resolver {
     check_currency();
     check_upstreams();
     for (const BudgetSource& budget : document_.budgets) check_budget(budget);
+    check_asks();
+    check_guards();
     return std::move(resolution_);
   }
 
@@ -76,6 +78,10 @@ class Resolver {
     index(document_.roles, "role", resolution_.roles);
     std::unordered_map<std::string, uint32_t> budgets;
     index(document_.budgets, "budget", budgets);
+    index(document_.approvers, "approvers", resolution_.approvers);
+    index(document_.guards, "guard", resolution_.guards);
+    std::unordered_map<std::string, uint32_t> servers;
+    index(document_.servers, "server", servers);
     role_names_ = names_of(resolution_.roles);
     std::unordered_set<std::string> teams;
     for (const AgentSource& agent : document_.agents) {
@@ -165,9 +171,7 @@ class Resolver {
     std::unordered_map<std::string, Owner> proofs;
     for (const AgentSource& agent : document_.agents) {
       for (const IdentitySource& identity : agent.identity) {
-        const bool is_token = identity.kind == IdentitySource::Kind::kTokenSha256;
-        std::string proof = (is_token ? "token " : "listener ") + identity.value.value;
-        if (is_token) std::transform(proof.begin(), proof.end(), proof.begin(), to_lower);
+        const std::string proof = proof_of(identity);
         const auto [known, is_new] = proofs.emplace(proof, Owner{&agent, identity.value.at});
         if (!is_new) {
           error(identity.value.at,
@@ -176,7 +180,7 @@ class Resolver {
                             shown(agent.name.value), shown(known->second.agent->name.value),
                             to_string(document_.place(known->second.at))));
         }
-        if (is_token || !wiring_.listeners) continue;
+        if (identity.kind != IdentitySource::Kind::kListener || !wiring_.listeners) continue;
         const auto& listeners = *wiring_.listeners;
         if (std::find(listeners.begin(), listeners.end(), identity.value.value) ==
             listeners.end()) {
@@ -184,6 +188,28 @@ class Resolver {
         }
       }
     }
+  }
+
+  // Two identities with the same text prove the same caller.
+  static std::string proof_of(const IdentitySource& identity) {
+    using Kind = IdentitySource::Kind;
+    std::string value = identity.value.value;
+    switch (identity.kind) {
+      case Kind::kTokenSha256:
+        std::transform(value.begin(), value.end(), value.begin(), to_lower);
+        return "token " + value;
+      case Kind::kListener:
+        return "listener " + value;
+      case Kind::kSpiffe:
+        return "spiffe " + value;
+      case Kind::kUnixUid:
+        return "unix_uid " + value;
+      case Kind::kJwt:  // lengths keep the parts apart
+        return fmt::format("jwt {}:{} {}:{} {}", identity.issuer.value.size(),
+                           identity.issuer.value, identity.audience.value.size(),
+                           identity.audience.value, value);
+    }
+    return value;
   }
 
   static char to_lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; }
@@ -260,6 +286,12 @@ class Resolver {
     }
     for (const BudgetSource& budget : document_.budgets) check(budget.selector, true);
     for (const PriceSource& price : document_.prices) check(price.selector, true);
+    for (const ServerSource& server : document_.servers) {
+      all.insert(server.name.value);
+      if (is_complete && !known.contains(server.name.value)) {
+        unknown(server.name, "upstream", known_names);
+      }
+    }
     resolution_.upstreams.assign(all.begin(), all.end());
   }
 
@@ -282,6 +314,34 @@ class Resolver {
     if (!budget.zone.empty() && !is_zone(budget.zone.value)) {
       error(budget.zone.at, fmt::format("unknown time zone `{}`; write it as `Europe/Berlin`",
                                         shown(budget.zone.value)));
+    }
+  }
+
+  void check_group(const AskSource& ask) {
+    if (ask.approvers.empty() || resolution_.approvers.contains(ask.approvers.value)) return;
+    unknown(ask.approvers, "approvers", names_of(resolution_.approvers));
+  }
+
+  void check_asks() {
+    for (const RoleSource& role : document_.roles) {
+      for (const RuleSource& rule : role.rules) check_group(rule.ask);
+    }
+    for (const BudgetSource& budget : document_.budgets) {
+      if (budget.ask) check_group(*budget.ask);
+    }
+    for (const GuardSource& guard : document_.guards) check_group(guard.ask);
+  }
+
+  void check_guards() {
+    const std::vector<std::string> names = names_of(resolution_.guards);
+    const auto check = [&](const std::vector<Text>& guards) {
+      for (const Text& guard : guards) {
+        if (!resolution_.guards.contains(guard.value)) unknown(guard, "guard", names);
+      }
+    };
+    for (const RoleSource& role : document_.roles) {
+      check(role.guards);
+      for (const RuleSource& rule : role.rules) check(rule.guards);
     }
   }
 

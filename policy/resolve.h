@@ -21,6 +21,8 @@ struct Resolution {
   std::vector<std::string> upstreams;
   std::unordered_map<std::string, uint32_t> agents;  // name to index in the document
   std::unordered_map<std::string, uint32_t> roles;
+  std::unordered_map<std::string, uint32_t> approvers;
+  std::unordered_map<std::string, uint32_t> guards;
   // For each agent the indexes of its roles, inherited ones included, ascending and unique.
   std::vector<std::vector<uint32_t>> agent_roles;
   std::vector<std::string> teams;  // in order of appearance, unique

@@ -113,6 +113,8 @@ bool is_method_token(std::string_view word) {
   });
 }
 
+char to_lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c | 0x20) : c; }
+
 Error bad_http(std::string_view text, std::string_view why) {
   return Error{fmt::format("`{}` {}; write it as `GET,HEAD /invoices/**`", shown(text), why)};
 }
@@ -154,6 +156,18 @@ Result<TargetPattern> TargetPattern::compile(SelectorKind kind, std::string_view
     }
     if (target.methods_ == 0) return bad_http(text, "has no method before the path");
     if (pattern.empty()) return bad_http(text, "has no path");
+  }
+  std::string lower;
+  if (kind == SelectorKind::kConnect) {
+    // Host names compare without regard to case: the pattern in lower case, as the target is.
+    const bool expression = text.starts_with("re:");
+    if (!expression && text.find(':') == text.npos) {
+      return Error{
+          fmt::format("`{}` names no port; write it as `{}:443`", shown(text), shown(text))};
+    }
+    lower = expression ? "re:(?i)" + std::string(text.substr(3)) : std::string(text);
+    if (!expression) std::transform(lower.begin(), lower.end(), lower.begin(), to_lower);
+    pattern = lower;
   }
   Result<Pattern> compiled = Pattern::compile(pattern, syntax);
   if (!compiled) return std::move(compiled.error());

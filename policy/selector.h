@@ -72,7 +72,7 @@ class CompiledSelector {
 
   SelectorKind kind() const { return kind_; }
   // Every call at all; of budgets without a selector.
-  bool is_everything() const { return upstreams_.empty(); }
+  bool is_everything() const { return kind_ == SelectorKind::kAll && upstreams_.empty(); }
   bool has_except() const { return !except_.empty(); }
   const std::vector<Pattern>& upstreams() const { return upstreams_; }
   const std::vector<TargetPattern>& patterns() const { return patterns_; }
@@ -80,7 +80,7 @@ class CompiledSelector {
  private:
   SelectorKind kind_ = SelectorKind::kAll;
   bool grants_ = false;
-  std::vector<Pattern> upstreams_;  // empty: all
+  std::vector<Pattern> upstreams_;  // empty: all; of kConnect, none
   std::vector<TargetPattern> patterns_;
   std::vector<TargetPattern> except_;
 };

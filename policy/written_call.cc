@@ -125,12 +125,19 @@ WrittenCall::WrittenCall(CallSpec spec, bool reads_body, Time now) : spec_(std::
   call_.action = spec_.action;
   call_.target = spec_.target;
   call_.time = spec_.at.value_or(now);
+  if (spec_.kind == Kind::kModel) call_.model = spec_.target;
+  if (spec_.kind == Kind::kConnect) {
+    call_.upstream = {};
+    std::transform(spec_.target.begin(), spec_.target.end(), spec_.target.begin(),
+                   [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c | 0x20) : c; });
+  }
   for (const auto& [name, value] : spec_.headers) fields_.push_back({name, value});
   call_.headers = fields_;
   if (spec_.kind == Kind::kHttp) read_path();
   if (!fault_.empty()) return;
   if (spec_.kind == Kind::kTool && spec_.args) read_args(*spec_.args, true);
-  if (spec_.kind == Kind::kHttp && reads_body && has_json_body()) read_args(*spec_.body, false);
+  const bool has_body = spec_.kind == Kind::kHttp || spec_.kind == Kind::kModel;
+  if (has_body && reads_body && has_json_body()) read_args(*spec_.body, false);
 }
 
 void WrittenCall::read_path() {

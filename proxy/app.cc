@@ -12,6 +12,7 @@
 #include <csignal>
 #include <limits>
 
+#include "proxy/enforceable.h"
 #include "proxy/log.h"
 #include "proxy/policy_files.h"
 #include "proxy/store/sqlite_store.h"
@@ -28,6 +29,8 @@ std::shared_ptr<const policy::PolicySet> load_policy(const Config& config, bool 
   const auto files = read_policy_files(config.policy, diagnostics);
   if (!files) return nullptr;
   auto policy = policy::PolicySet::load(*files, config.wiring(), diagnostics);
+  if (policy) report_unenforced(*policy, Severity::kError, diagnostics);
+  if (diagnostics.has_errors()) return nullptr;
   if (policy && needs_marker && !policy->ends_with_marker()) {
     diagnostics.error({config.policy},
                       "the file does not end with `...` as the running one does: "

@@ -89,33 +89,37 @@ bool decide(Exchange& x) {
     x.decision = x.snapshot->policy->decide(*x.agent, x.call);
   }
   x.worker.metrics().decided(std::chrono::duration<double>(steady_now() - before).count());
+  x.reported = x.snapshot->policy->reported(*x.agent, x.call, x.decision);
   switch (x.decision.verdict) {
     case policy::Verdict::kAllow:
       return true;
     case policy::Verdict::kMalformed:
       return x.refuse(400, "malformed", x.decision.detail);
     case policy::Verdict::kAsk:
-      return x.refuse(403, policy::to_string(x.decision.reason), "Denied: nobody can be asked yet");
+      return x.refuse_or_overlook(403, policy::to_string(x.decision.reason),
+                                  "Denied: nobody can be asked yet");
     case policy::Verdict::kDeny:
       break;
   }
   const policy::RuleInfo* rule = x.decision.rule;
   const std::string_view reason = policy::to_string(x.decision.reason);
   if (rule == nullptr) {
-    const bool by_default = x.decision.reason == policy::Reason::kDefault;
-    return x.refuse(403, reason,
-                    by_default ? std::string("Denied by default: no rule allows this call")
-                               : fmt::format("Denied: the agent is {}", reason));
+    if (x.decision.reason != policy::Reason::kDefault) {
+      return x.refuse(403, reason, fmt::format("Denied: the agent is {}", reason));
+    }
+    return x.refuse_or_overlook(403, reason, "Denied by default: no rule allows this call");
   }
-  return x.refuse(403, reason,
-                  rule->because.empty()
-                      ? fmt::format("Denied by policy (rule {})", rule->id)
-                      : fmt::format("Denied by policy: {} (rule {})", rule->because, rule->id));
+  return x.refuse_or_overlook(
+      403, reason,
+      rule->because.empty()
+          ? fmt::format("Denied by policy (rule {})", rule->id)
+          : fmt::format("Denied by policy: {} (rule {})", rule->because, rule->id));
 }
 
 net::Task<bool> reserve(Exchange& x) {
   const auto spend = x.snapshot->policy->spend(*x.agent, x.call);
-  if (!spend) co_return x.refuse(403, "price", "Denied: the price of this call cannot be told");
+  if (!spend)
+    co_return x.refuse_or_overlook(403, "price", fmt::format("Denied: {}", spend.error()));
   x.spend = *spend;
   if (x.spend.count == 0) co_return true;
   const std::span<const policy::Draw> draws(x.spend.draws.data(), x.spend.count);
@@ -125,10 +129,12 @@ net::Task<bool> reserve(Exchange& x) {
     co_return true;
   }
   SpendRefusal& why = held.error();
-  const bool over = why.kind == SpendRefusal::Kind::kOverBudget;
-  x.refuse(over ? 402 : 503, over ? "budget" : "ledger", fmt::format("Denied: {}", why.message));
-  if (over) x.refusal->budget = std::move(why);
-  co_return false;
+  std::string detail = fmt::format("Denied: {}", why.message);
+  if (why.kind != SpendRefusal::Kind::kOverBudget) co_return x.refuse(503, "ledger", detail);
+  const bool goes_on = x.refuse_or_overlook(402, "budget", std::move(detail));
+  auto& refusal = goes_on ? x.overlooked : x.refusal;
+  if (refusal->reason == "budget") refusal->budget = std::move(why);
+  co_return goes_on;
 }
 
 bool record(Exchange& x, std::string_view kind, void (*append)(std::string&, const Exchange&),
@@ -165,7 +171,8 @@ void count(Exchange& x) {
   const bool malformed = x.refusal && x.refusal->reason == "malformed";
   const policy::Verdict verdict = malformed   ? policy::Verdict::kMalformed
                                   : x.refusal ? policy::Verdict::kDeny
-                                              : x.decision.verdict;
+                                  : x.overlooked && x.decision.allowed() ? policy::Verdict::kDeny
+                                                                         : x.decision.verdict;
   const double upstream_seconds =
       x.forwarded ? duration<double>(x.upstream_ended - x.upstream_started).count() : -1;
   x.worker.metrics().call(agent, upstream, action_index(action), verdict, x.agent.has_value(),

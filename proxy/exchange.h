@@ -35,6 +35,12 @@ struct Exchange {
     refusal = Refusal{code, reason, std::move(detail), {}, {}};
     return false;
   }
+  // refuse(), but where the policy is in report mode: then true.
+  bool refuse_or_overlook(int code, std::string_view reason, std::string detail) {
+    if (!snapshot->policy->report()) return refuse(code, reason, std::move(detail));
+    if (!overlooked) overlooked = Refusal{code, reason, std::move(detail), {}, {}};
+    return true;
+  }
   bool is_mcp() const { return upstream && upstream->config().protocol == Protocol::kMcp; }
   const policy::AgentInfo* agent_info() const {
     return agent ? &snapshot->policy->agents()[*agent] : nullptr;
@@ -69,6 +75,10 @@ struct Exchange {
   policy::Spend spend;
   policy::Reservation reservation;
   std::optional<Refusal> refusal;
+  // In report mode, what would have been its refusal; it is let through and recorded as such.
+  std::optional<Refusal> overlooked;
+  const policy::RuleInfo* reported =
+      nullptr;  // the rule in report mode that would decide otherwise
 
   // What came of it.
   bool keep_alive = true;

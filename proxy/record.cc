@@ -81,6 +81,7 @@ std::string_view decision_name(const Exchange& x) {
   if (!x.agent && x.refusal && x.refusal->status == 401) return "unknown-agent";
   if (x.refusal && x.refusal->reason == "malformed") return "malformed";
   if (x.refusal) return "deny";
+  if (x.overlooked && x.decision.allowed()) return "deny";
   return policy::to_string(x.decision.verdict);
 }
 
@@ -88,7 +89,15 @@ void append_decision(std::string& out, const Exchange& x) {
   append_who_and_what(out, x);
   member(out, "args_sha256", x.args_sha256);
   member(out, "decision", decision_name(x));
-  member(out, "reason", x.refusal ? x.refusal->reason : policy::to_string(x.decision.reason));
+  member(out, "reason",
+         x.refusal      ? x.refusal->reason
+         : x.overlooked ? x.overlooked->reason
+                        : policy::to_string(x.decision.reason));
+  if (x.snapshot->policy->report() || x.reported) member(out, "mode", "report");
+  if (x.reported) {
+    member(out, "reported", policy::to_string(x.reported->effect));
+    member(out, "reported_rule", x.reported->id);
+  }
   if (const policy::RuleInfo* rule = x.decision.rule) {
     member(out, "rule", rule->id);
     if (rule->at.line != 0) {
@@ -96,7 +105,9 @@ void append_decision(std::string& out, const Exchange& x) {
     }
     member(out, "because", rule->because);
   }
-  if (x.refusal && x.refusal->budget) member(out, "budget", x.refusal->budget->budget);
+  for (const auto* why : {&x.refusal, &x.overlooked}) {
+    if (*why && (*why)->budget) member(out, "budget", (*why)->budget->budget);
+  }
   member(out, "policy", x.snapshot->policy->sha256());
   if (x.spend.cost > 0 && !x.refusal) {
     number(out, "reserved", policy::format_decimal(x.spend.cost));

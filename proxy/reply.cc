@@ -77,7 +77,7 @@ std::string problem(const Exchange& x) {
   member(out, "request_id", view(x.id));
   // An allowed call whose upstream failed was not denied.
   const bool upstream_failed =
-      x.decision.allowed() && (refusal.status == 502 || refusal.status == 504);
+      (x.decision.allowed() || x.overlooked) && (refusal.status == 502 || refusal.status == 504);
   member(out, "decision", upstream_failed ? "allow" : decision_name(x));
   if (x.agent && x.decision.rule && refusal.reason == "rule") {
     member(out, "rule", x.decision.rule->id);

@@ -12,6 +12,7 @@
 #include "proxy/commands/arguments.h"
 #include "proxy/commands/commands.h"
 #include "proxy/commands/policy_source.h"
+#include "proxy/enforceable.h"
 #include "proxy/policy_files.h"
 
 namespace reeve::commands {
@@ -110,7 +111,13 @@ class Checker {
   void check_policy(const std::string& path, const WiringSource& wiring) {
     if (!is_first(path)) return;
     const auto policy = load_policy(path, wiring, diagnostics_);
-    if (policy) good_.push_back(path);
+    const size_t errors_before = diagnostics_.error_count();
+    if (policy) {
+      // What is wired is to be enforced here; a policy alone may be meant for elsewhere.
+      report_unenforced(*policy, wiring.config ? Severity::kError : Severity::kWarning,
+                        diagnostics_);
+    }
+    if (policy && diagnostics_.error_count() == errors_before) good_.push_back(path);
     if (!wiring.config) {
       unchecked_.push_back(
           fmt::format("{}: upstreams and listeners, for want of `-c reeve.yaml`", path));

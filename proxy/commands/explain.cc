@@ -1,13 +1,12 @@
-// `reeve explain`: one call, as the sidecar would decide it, and why. For people as text, for
-// programs as one JSON object.
+// `reeve explain`: one call, as the sidecar would decide it, and why.
 #include "policy/explain.h"
 
 #include <fmt/format.h>
 
-#include "policy/json.h"
 #include "proxy/clock.h"
 #include "proxy/commands/arguments.h"
 #include "proxy/commands/commands.h"
+#include "proxy/commands/explain_print.h"
 #include "proxy/commands/policy_source.h"
 
 namespace reeve::commands {
@@ -77,7 +76,9 @@ std::optional<policy::CallSpec> read_call(const Arguments& arguments) {
   call.args = arguments.find("--args");
   call.body = arguments.find("--body");
   if (call.args && call.kind != Kind::kTool) return fail("--args goes with --tool");
-  if (call.body && call.kind != Kind::kHttp) return fail("--body goes with --http");
+  if (call.body && call.kind != Kind::kHttp && call.kind != Kind::kModel) {
+    return fail("--body goes with --http or --model");
+  }
   for (const std::string& header : arguments.values("--header")) {
     const size_t colon = header.find(':');
     if (colon == std::string::npos || colon == 0) {
@@ -108,139 +109,6 @@ int exit_code_of(const Explanation& explanation) {
   return 5;
 }
 
-std::string unit_of(const policy::AccountSpec& account) {
-  return account.unit == policy::Unit::kMoney   ? account.currency
-         : account.unit == policy::Unit::kCalls ? "calls"
-                                                : "tokens";
-}
-
-void print_reason(const Explanation& explanation, const std::string& agent) {
-  switch (explanation.outcome) {
-    case Explanation::Outcome::kUnknownAgent:
-      fmt::print(
-          "unknown-agent: no agent `{}` in the policy{}\n", agent,
-          explanation.fault.empty() ? "" : fmt::format("; did you mean `{}`?", explanation.fault));
-      return;
-    case Explanation::Outcome::kMalformed:
-      fmt::print("malformed: {}\n", explanation.fault);
-      return;
-    case Explanation::Outcome::kDecided:
-      break;
-  }
-  const policy::Decision& decision = explanation.decision;
-  fmt::print("{}", to_string(decision.verdict));
-  if (decision.rule) {
-    fmt::print(" by `{}` at {}\n", decision.rule->id, to_string(decision.rule->at));
-    if (!decision.rule->because.empty()) fmt::print("  because: {}\n", decision.rule->because);
-  } else if (decision.reason == policy::Reason::kDefault) {
-    fmt::print(" by default: no rule matches\n");
-  } else {
-    fmt::print(": the agent is {}\n", to_string(decision.reason));
-  }
-}
-
-void print_text(const policy::PolicySet& policy, const Explanation& explanation,
-                const std::string& agent) {
-  print_reason(explanation, agent);
-  if (!explanation.hint.empty()) fmt::print("  {}\n", explanation.hint);
-  if (explanation.outcome != Explanation::Outcome::kDecided) return;
-  if (!explanation.near.empty()) fmt::print("near:\n");
-  for (const policy::NearRule& near : explanation.near) {
-    fmt::print("  {} `{}` at {}: {}\n", to_string(near.rule->effect), near.rule->id,
-               to_string(near.rule->at), near.why);
-  }
-  if (explanation.more > 0) fmt::print("  and {} more on this upstream\n", explanation.more);
-  if (explanation.decision.denied()) return;
-  if (!explanation.spend) {
-    fmt::print("cost: cannot be told, so the call would be refused\n");
-    return;
-  }
-  const policy::Spend& spend = *explanation.spend;
-  if (spend.price) {
-    fmt::print("cost: {} {} by the price at {}\n", policy::format_decimal(spend.cost),
-               policy.currency(), to_string(spend.price->at));
-  }
-  if (spend.count > 0) fmt::print("budgets:\n");
-  for (uint32_t i = 0; i < spend.count; ++i) {
-    const policy::AccountSpec& account = policy.accounts()[spend.draws[i].account];
-    fmt::print("  `{}` ({}): {} of {} {} per {}, at {}\n", account.budget, account.scope,
-               policy::format_decimal(spend.draws[i].amount), policy::format_decimal(account.limit),
-               unit_of(account), to_string(account.period), to_string(account.at));
-  }
-}
-
-// Builds one JSON object, member by member.
-class ObjectWriter {
- public:
-  ObjectWriter& text(std::string_view name, std::string_view value) {
-    key(name);
-    json::append_string(out_, value);
-    return *this;
-  }
-  ObjectWriter& raw(std::string_view name, std::string_view value) {
-    key(name);
-    out_ += value;
-    return *this;
-  }
-  std::string take() { return (out_.empty() ? "{" : std::move(out_)) + "}"; }
-
- private:
-  void key(std::string_view name) {
-    out_ += out_.empty() ? '{' : ',';
-    json::append_string(out_, name);
-    out_ += ':';
-  }
-  std::string out_;
-};
-
-std::string rule_json(const policy::RuleInfo& rule, std::string_view why) {
-  ObjectWriter object;
-  object.text("id", rule.id).text("effect", to_string(rule.effect)).text("role", rule.role);
-  object.text("at", to_string(rule.at));
-  if (!rule.because.empty()) object.text("because", rule.because);
-  if (!why.empty()) object.text("why", why);
-  return object.take();
-}
-
-void print_json(const policy::PolicySet& policy, const Explanation& explanation) {
-  ObjectWriter object;
-  object.text("decision", outcome_of(explanation));
-  if (explanation.outcome == Explanation::Outcome::kDecided) {
-    const policy::Decision& decision = explanation.decision;
-    object.text("reason", to_string(decision.reason));
-    if (decision.rule) {
-      object.text("rule", decision.rule->id).text("at", to_string(decision.rule->at));
-      if (!decision.rule->because.empty()) object.text("because", decision.rule->because);
-    }
-    std::string near;
-    for (const policy::NearRule& rule : explanation.near) {
-      near += (near.empty() ? "" : ",") + rule_json(*rule.rule, rule.why);
-    }
-    object.raw("near", "[" + near + "]");
-  } else {
-    object.text("reason", outcome_of(explanation));
-    if (!explanation.fault.empty()) object.text("detail", explanation.fault);
-  }
-  if (!explanation.hint.empty()) object.text("hint", explanation.hint);
-  if (explanation.spend) {
-    object.text("cost", policy::format_decimal(explanation.spend->cost));
-    object.text("currency", policy.currency());
-    std::string budgets;
-    for (uint32_t i = 0; i < explanation.spend->count; ++i) {
-      const policy::Draw& draw = explanation.spend->draws[i];
-      const policy::AccountSpec& account = policy.accounts()[draw.account];
-      ObjectWriter budget;
-      budget.text("budget", account.budget).text("scope", account.scope);
-      budget.text("draws", policy::format_decimal(draw.amount));
-      budget.text("limit", policy::format_decimal(account.limit)).text("unit", unit_of(account));
-      budget.text("period", to_string(account.period)).text("at", to_string(account.at));
-      budgets += (budgets.empty() ? "" : ",") + budget.take();
-    }
-    object.raw("budgets", "[" + budgets + "]");
-  }
-  fmt::print("{}\n", object.take());
-}
-
 }  // namespace
 
 int explain(std::vector<std::string> args) {
@@ -265,9 +133,9 @@ int explain(std::vector<std::string> args) {
   const std::string agent = arguments->value("--agent");
   const Explanation explanation = policy::explain(*policy, agent, *call, wall_now());
   if (arguments->has("--json")) {
-    print_json(*policy, explanation);
+    print_explanation_json(*policy, explanation);
   } else {
-    print_text(*policy, explanation, agent);
+    print_explanation(*policy, explanation, agent);
     if (!wiring->config) {
       fmt::print(stderr,
                  "note: without -c reeve.yaml it is not checked that the upstream exists\n");

@@ -369,7 +369,7 @@ TEST_CASE("when: what it may not say") {
       {"tools: t", "{query.a: 1}",
        "`query.a` is nothing that a call that `tools` selects can have"},
       {"resources: t", "{args.a: 1}", "`args.a` is nothing that a call that `resources` selects"},
-      {"tools: t", "{model: m}", "`model` is not yet supported by this version; remove it"},
+      {"tools: t", "{model: m}", "`model` is nothing that a call that `tools` selects can have"},
       {"tools: t", "{args.a: []}", "an empty list matches nothing"},
       {"tools: t", "{args.a: ~}", "for its absence use `present: false`"},
       {"tools: t", "{args.a: {maxx: 1}}", "unknown key `maxx`; did you mean `max`?"},

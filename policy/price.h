@@ -1,0 +1,44 @@
+// What one call costs, as a price says it. Internal to the library.
+#ifndef REEVE_POLICY_PRICE_H_
+#define REEVE_POLICY_PRICE_H_
+
+#include <cstdint>
+#include <optional>
+#include <vector>
+
+#include "policy/condition.h"
+#include "policy/money.h"
+
+namespace reeve::policy {
+
+struct PriceTerms {
+  enum class From : uint8_t {
+    kFixed,   // `amount` for each call
+    kArgs,    // the number at `value` in the arguments, at most `amount`
+    kResult,  // what the result says at `value`; `amount` is reserved, never more is settled
+    kTokens,  // by tokens
+  };
+  // Money for a million tokens. What is not given is priced as `input`, but `output`.
+  struct Tokens {
+    std::optional<Micros> input;
+    std::optional<Micros> cached_input;
+    std::optional<Micros> cache_write;
+    std::optional<Micros> output;
+    std::optional<uint64_t> context;     // the most input tokens
+    std::optional<uint64_t> max_output;  // the most output tokens
+  };
+  From from = From::kFixed;
+  Micros amount = 0;
+  ValueRef value;
+  Tokens tokens;
+
+  // Of kArgs: what the arguments say. Nothing when the value is absent, no number, negative, or
+  // above the most. A fraction of a millionth counts as a whole one. Allocates nothing.
+  std::optional<Micros> of_arguments(const Call& call) const;
+  // Of kTokens: for a full context and the longest answer. Nothing when the price bounds neither.
+  std::optional<Micros> of_most_tokens() const;
+};
+
+}  // namespace reeve::policy
+
+#endif  // REEVE_POLICY_PRICE_H_
