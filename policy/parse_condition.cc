@@ -391,7 +391,9 @@ class ConditionReader {
 
 std::shared_ptr<const Condition> read_condition(FileReader& reader, const yaml::Node& node,
                                                 SelectorKind selector) {
-  return ConditionReader(reader, selector).run(node);
+  auto& known = reader.conditions[{selector, yaml::form_of(node)}];
+  if (!known) known = ConditionReader(reader, selector).run(node);  // errors: in each place
+  return known;
 }
 
 }  // namespace reeve::policy

@@ -38,6 +38,21 @@ const Node* Node::find(std::string_view key) const {
 
 namespace {
 
+// Sizes stand before texts and lists, so that no two values can run into one form.
+void append_form(const Node& node, std::string& out) {
+  out += "-\"sSlLmM"[static_cast<size_t>(node.kind) * 2 + node.quoted];
+  out += std::to_string(node.text.size() + node.items.size() + node.members.size());
+  out += ':';
+  out += node.text;
+  for (const Node& item : node.items) append_form(item, out);
+  for (const Node::Member& member : node.members) {
+    out += std::to_string(member.key.size());
+    out += ':';
+    out += member.key;
+    append_form(member.value, out);
+  }
+}
+
 // Ends the parse from within an event; caught in parse(), never seen outside.
 struct Stop {
   Fault fault;
@@ -285,6 +300,12 @@ class ViewBuffer : public std::streambuf {
 };
 
 }  // namespace
+
+std::string form_of(const Node& node) {
+  std::string form;
+  append_form(node, form);
+  return form;
+}
 
 std::unique_ptr<Document> parse(std::string_view text, std::string file, Diagnostics& diagnostics,
                                 const Limits& limits) {

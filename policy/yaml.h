@@ -95,6 +95,9 @@ struct Document {
   Place place(const Mark& mark) const { return {file, mark.line, mark.column}; }
 };
 
+// What a value says, wherever it stands: the same for equal values alone.
+std::string form_of(const Node& node);
+
 // Parses `text`, called `file` in messages. On any error, appends to `diagnostics` and returns
 // null.
 std::unique_ptr<Document> parse(std::string_view text, std::string file, Diagnostics& diagnostics,

@@ -130,6 +130,30 @@ TEST_CASE("yaml: an alias is the anchor's value at a place of its own") {
   }
 }
 
+TEST_CASE("yaml: forms are equal for equal values alone") {
+  Diagnostics diagnostics;
+  const auto document = yaml::parse(
+      "[x, \"x\", [x], [[x]], [x, x], [xx], {x: x}, {x: [x]}, [{x: x}], {x: x, y: y}, {y: y, x: "
+      "x}, "
+      "~, \"\", [], {}, [~], [1:x], {1: x}, [[], []], [[[]]], {\"x1:s1:x1:y\": y}, x1:s1:x]",
+      "f", diagnostics);
+  REQUIRE(document);
+  const auto& items = document->root.items;
+  for (size_t a = 0; a < items.size(); ++a) {
+    for (size_t b = 0; b < items.size(); ++b) {
+      CAPTURE(a, b);
+      CHECK((yaml::form_of(items[a]) == yaml::form_of(items[b])) == (a == b));
+    }
+  }
+  const auto other =
+      yaml::parse("a: {k: [v, 'w']}\nb:\n  k:\n    - v\n    - \"w\"\nc: &x {k: [v, w]}\nd: *x\n",
+                  "f", diagnostics);
+  REQUIRE(other);
+  CHECK(yaml::form_of(*other->root.find("a")) == yaml::form_of(*other->root.find("b")));
+  CHECK(yaml::form_of(*other->root.find("c")) == yaml::form_of(*other->root.find("d")));
+  CHECK(yaml::form_of(*other->root.find("a")) != yaml::form_of(*other->root.find("c")));
+}
+
 TEST_CASE("yaml: at the limits and one past them") {
   CHECK(first_error(repeat("[", 64) + repeat("]", 64)).empty());
   yaml::Limits limits;
