@@ -150,6 +150,7 @@ class Compiler {
       return std::pair(a.rule->effect, a.rule->order) < std::pair(b.rule->effect, b.rule->order);
     });
     rules_of_role_.resize(document_.roles.size());
+    out_->rules.reserve(sources.size());
     for (const auto& [rule, role] : sources) {
       const auto index = static_cast<uint32_t>(out_->rules.size());
       rules_of_role_[resolution_.roles.at(role->name.value)].push_back(index);

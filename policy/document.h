@@ -50,6 +50,8 @@ enum class SelectorKind : uint8_t {
 // The selector's name in the language; empty for kAll.
 std::string_view to_string(SelectorKind kind);
 
+struct SelectorParts;
+
 struct Selector {
   At at;
   std::vector<Text> upstreams;  // names and globs; empty: every upstream (budgets, tunnels)
@@ -57,6 +59,7 @@ struct Selector {
   At kind_at;
   std::vector<Text> patterns;
   std::vector<Text> except;
+  std::shared_ptr<const SelectorParts> parts;  // of all these texts, compiled (selector.h)
 };
 
 // Whom to ask, and for how long.

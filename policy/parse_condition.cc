@@ -398,7 +398,9 @@ bool read_steps(std::string_view path, std::vector<Step>& steps) {
 
 std::shared_ptr<const Condition> read_condition(FileReader& reader, const yaml::Node& node,
                                                 SelectorKind selector) {
-  return ConditionReader(reader, selector).run(node);
+  auto& known = reader.conditions[{selector, yaml::form_of(node)}];
+  if (!known) known = ConditionReader(reader, selector).run(node);  // errors: in each place
+  return known;
 }
 
 }  // namespace reeve::policy

@@ -4,9 +4,12 @@
 #define REEVE_POLICY_PARSE_FIELDS_H_
 
 #include <initializer_list>
+#include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "policy/diagnostic.h"
@@ -21,6 +24,8 @@ struct FileReader {
   PolicyDocument& document;
   Diagnostics& diagnostics;
   uint32_t file = 0;
+  // By selector and form: many rules share few, and one may be larger than all else of its rule.
+  std::map<std::pair<SelectorKind, std::string>, std::shared_ptr<const Condition>> conditions;
 
   At at(const yaml::Mark& mark) const { return {file, mark.line, mark.column}; }
   void error(const yaml::Mark& mark, std::string message);

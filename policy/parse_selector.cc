@@ -1,8 +1,10 @@
-// See parse_selector.h. Patterns are tried here, where their place is known, and compiled again by
-// compile.cc, which can then rely on them. Tested by tests/policy/parse_test.cc.
+// See parse_selector.h. Patterns are compiled here, where their place is known, and only here: an
+// expression of RE2 costs more than the rest of its rule. Tested by tests/policy/parse_test.cc.
 #include "policy/parse_selector.h"
 
 #include <fmt/format.h>
+
+#include <memory>
 
 #include "policy/selector.h"
 #include "policy/text.h"
@@ -15,26 +17,32 @@ constexpr SelectorKind kKinds[] = {
     SelectorKind::kTools,   SelectorKind::kResources, SelectorKind::kPrompts, SelectorKind::kHttp,
     SelectorKind::kConnect, SelectorKind::kModels,    SelectorKind::kMethods};
 
-bool check_patterns(FileReader& reader, SelectorKind kind, const std::vector<Text>& patterns) {
-  bool good = true;
-  for (const Text& pattern : patterns) {
-    const Result<TargetPattern> compiled = TargetPattern::compile(kind, pattern.value);
-    if (compiled) continue;
-    reader.error(mark_of(pattern), compiled.error().message);
-    good = false;
+// Those that compile; the others are errors.
+template <class Compiled, class Compile>
+std::vector<Compiled> compile_each(FileReader& reader, const std::vector<Text>& texts,
+                                   Compile&& compile) {
+  std::vector<Compiled> all;
+  all.reserve(texts.size());
+  for (const Text& text : texts) {
+    Result<Compiled> compiled = compile(text.value);
+    if (compiled) {
+      all.push_back(std::move(*compiled));
+    } else {
+      reader.error(mark_of(text), compiled.error().message);
+    }
   }
-  return good;
+  return all;
 }
 
-bool check_upstreams(FileReader& reader, const std::vector<Text>& upstreams) {
-  bool good = true;
-  for (const Text& upstream : upstreams) {
-    const Result<Pattern> compiled = Pattern::compile(upstream.value);
-    if (compiled) continue;
-    reader.error(mark_of(upstream), compiled.error().message);
-    good = false;
-  }
-  return good;
+std::vector<TargetPattern> compile_patterns(FileReader& reader, SelectorKind kind,
+                                            const std::vector<Text>& patterns) {
+  return compile_each<TargetPattern>(
+      reader, patterns, [&](std::string_view text) { return TargetPattern::compile(kind, text); });
+}
+
+std::vector<Pattern> compile_upstreams(FileReader& reader, const std::vector<Text>& upstreams) {
+  return compile_each<Pattern>(reader, upstreams,
+                               [](std::string_view text) { return Pattern::compile(text); });
 }
 
 }  // namespace
@@ -42,10 +50,11 @@ bool check_upstreams(FileReader& reader, const std::vector<Text>& upstreams) {
 bool read_selector(FileReader& reader, const Fields& fields, UpstreamIs upstream,
                    Selector& selector) {
   const size_t errors_before = reader.diagnostics.error_count();
+  SelectorParts parts;
   selector.at = reader.at(fields.node().mark);
   if (const yaml::Node* node = fields.find("upstream")) {
     selector.upstreams = read_texts(reader, *node, "upstream");
-    check_upstreams(reader, selector.upstreams);
+    parts.upstreams = compile_upstreams(reader, selector.upstreams);
   }
   for (const SelectorKind kind : kKinds) {
     const std::string_view key = to_string(kind);
@@ -59,7 +68,7 @@ bool read_selector(FileReader& reader, const Fields& fields, UpstreamIs upstream
     selector.kind = kind;
     selector.kind_at = reader.at(node->mark);
     selector.patterns = read_texts(reader, *node, key);
-    check_patterns(reader, kind, selector.patterns);
+    parts.patterns = compile_patterns(reader, kind, selector.patterns);
   }
   if (const yaml::Node* node = fields.find("except")) {
     selector.except = read_texts(reader, *node, "except");
@@ -68,7 +77,7 @@ bool read_selector(FileReader& reader, const Fields& fields, UpstreamIs upstream
                    "`except` without a selector; write `tools: \"*\"` (or what is "
                    "meant) beside it");
     } else {
-      check_patterns(reader, selector.kind, selector.except);
+      parts.except = compile_patterns(reader, selector.kind, selector.except);
     }
   }
   if (selector.kind == SelectorKind::kConnect || selector.kind == SelectorKind::kModels) {
@@ -83,7 +92,9 @@ bool read_selector(FileReader& reader, const Fields& fields, UpstreamIs upstream
     reader.error(fields.node().mark,
                  "no `upstream`; name one, or write `upstream: \"*\"` for all of them");
   }
-  return reader.diagnostics.error_count() == errors_before;
+  if (reader.diagnostics.error_count() != errors_before) return false;
+  selector.parts = std::make_shared<const SelectorParts>(std::move(parts));
+  return true;
 }
 
 }  // namespace reeve::policy

@@ -86,18 +86,6 @@ void read_budget(FileReader& reader, const yaml::Node::Member& member) {
 
 namespace {
 
-// Equal nodes have equal forms.
-void append_form(const yaml::Node& node, std::string& out) {
-  out += fmt::format("{}{}{}:{}", static_cast<int>(node.kind), node.quoted ? "'" : "",
-                     node.text.size(), node.text);
-  for (const yaml::Node& item : node.items) append_form(item, out);
-  for (const yaml::Node::Member& member : node.members) {
-    out += fmt::format("{}:{}", member.key.size(), member.key);
-    append_form(member.value, out);
-  }
-  out += '.';
-}
-
 // `{from: args.amount, max: 500 USD}` or `{from: result._meta.cost, reserve: 0.05 USD}`.
 bool read_cost_from(FileReader& reader, const yaml::Node& node, PriceSource& price) {
   const Fields fields(reader, node, "cost", {"from", "max", "reserve"});
@@ -224,7 +212,7 @@ void read_price(FileReader& reader, const yaml::Node& node) {
   const bool selects = read_selector(reader, fields, UpstreamIs::kRequired, price.selector);
   const yaml::Node* when = fields.find("when");
   if (when) price.when = read_condition(reader, *when, price.selector.kind);
-  if (when) append_form(*when, price.when_text);
+  if (when) price.when_text = yaml::form_of(*when);
   if (const Text since = fields.text("since"); !since.empty()) {
     price.since = read_day(reader, since);
     if (!price.since) return;

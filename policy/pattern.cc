@@ -105,7 +105,19 @@ Result<Pattern> Pattern::compile(std::string_view text, Syntax syntax) {
                           : syntax == Syntax::kText ? pattern.compile_glob(text)
                                                     : pattern.compile_path(text);
   if (!compiled) return std::move(compiled.error());
+  pattern.trim();
   return pattern;
+}
+
+// A policy holds tens of thousands of patterns, most of them without a wildcard in the middle.
+void Pattern::trim() {
+  if (shape_ != Shape::kGlob && shape_ != Shape::kPath) {
+    tokens_.clear();
+    segments_.clear();
+  }
+  literals_.shrink_to_fit();
+  tokens_.shrink_to_fit();
+  segments_.shrink_to_fit();
 }
 
 Result<bool> Pattern::compile_regex(std::string_view expression) {

@@ -67,6 +67,8 @@ class Pattern {
   Result<bool> compile_regex(std::string_view expression);
   Result<bool> compile_glob(std::string_view text);
   Result<bool> compile_path(std::string_view text);
+  // Gives back what matching does not need.
+  void trim();
   std::span<const Token> tokens_of(const Segment& segment) const;
   bool match_tokens(std::span<const Token> tokens, std::string_view text) const;
   bool match_path(std::string_view path) const;

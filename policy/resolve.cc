@@ -11,7 +11,7 @@
 #include <set>
 #include <unordered_set>
 
-#include "policy/pattern.h"
+#include "policy/selector.h"
 #include "policy/text.h"
 
 namespace reeve::policy {
@@ -270,8 +270,10 @@ class Resolver {
     const std::vector<std::string> known_names(known.begin(), known.end());
     std::set<std::string> all = known;
     const auto check = [&](const Selector& selector, bool globs_must_match) {
-      for (const Text& upstream : selector.upstreams) {
-        const Pattern pattern = *Pattern::compile(upstream.value);
+      const CompiledSelector compiled(selector, false);
+      for (size_t i = 0; i < selector.upstreams.size(); ++i) {
+        const Text& upstream = selector.upstreams[i];
+        const Pattern& pattern = compiled.upstreams()[i];
         if (pattern.is_exact()) all.emplace(pattern.prefix());
         if (!is_complete || (!pattern.is_exact() && !globs_must_match)) continue;
         const bool found = std::any_of(known.begin(), known.end(),

@@ -211,22 +211,36 @@ bool TargetPattern::matches_line(const Call& call) const {
   return write(large.data());
 }
 
-CompiledSelector::CompiledSelector(const Selector& source, bool grants)
-    : kind_(source.kind), grants_(grants) {
+namespace {
+
+std::shared_ptr<const SelectorParts> compile_parts(const Selector& source) {
+  SelectorParts parts;
   for (const Text& upstream : source.upstreams) {
-    upstreams_.push_back(*Pattern::compile(upstream.value));
+    parts.upstreams.push_back(*Pattern::compile(upstream.value));
   }
   for (const Text& text : source.patterns) {
-    patterns_.push_back(*TargetPattern::compile(kind_, text.value));
+    parts.patterns.push_back(*TargetPattern::compile(source.kind, text.value));
   }
   for (const Text& text : source.except) {
-    except_.push_back(*TargetPattern::compile(kind_, text.value));
+    parts.except.push_back(*TargetPattern::compile(source.kind, text.value));
   }
+  return std::make_shared<const SelectorParts>(std::move(parts));
 }
 
+}  // namespace
+
+CompiledSelector::CompiledSelector() : parts_(std::make_shared<const SelectorParts>()) {}
+
+CompiledSelector::CompiledSelector(const Selector& source, bool grants)
+    : kind_(source.kind),
+      grants_(grants),
+      has_except_(!source.except.empty()),
+      parts_(source.parts ? source.parts : compile_parts(source)) {}
+
 bool CompiledSelector::covers_upstream(std::string_view upstream) const {
-  return upstreams_.empty() || std::any_of(upstreams_.begin(), upstreams_.end(),
-                                           [&](const Pattern& p) { return p.matches(upstream); });
+  const std::vector<Pattern>& upstreams = parts_->upstreams;
+  return upstreams.empty() || std::any_of(upstreams.begin(), upstreams.end(),
+                                          [&](const Pattern& p) { return p.matches(upstream); });
 }
 
 bool CompiledSelector::matches_target(const Call& call) const {
@@ -236,7 +250,7 @@ bool CompiledSelector::matches_target(const Call& call) const {
   }
   if (kind_ != selector_kind(call.kind)) return false;
   const bool selected =
-      std::any_of(patterns_.begin(), patterns_.end(), [&](const TargetPattern& p) {
+      std::any_of(patterns().begin(), patterns().end(), [&](const TargetPattern& p) {
         return p.matches(call) && may_select_method(p.pattern(), call);
       });
   return selected && !excepts(call);
@@ -248,7 +262,7 @@ bool CompiledSelector::may_select_method(const Pattern& pattern, const Call& cal
 }
 
 bool CompiledSelector::excepts(const Call& call) const {
-  return std::any_of(except_.begin(), except_.end(),
+  return std::any_of(parts_->except.begin(), parts_->except.end(),
                      [&](const TargetPattern& p) { return p.matches(call); });
 }
 

@@ -6,6 +6,7 @@
 #define REEVE_POLICY_SELECTOR_H_
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -53,9 +54,16 @@ inline std::string_view target_of(const Call& call) {
 // The MCP methods that an `allow` without a selector covers; others must be named.
 bool is_known_method(std::string_view method);
 
+// The texts of a selector, compiled once, by parsing, for all that is made from it.
+struct SelectorParts {
+  std::vector<Pattern> upstreams;  // empty: all; of kConnect, none
+  std::vector<TargetPattern> patterns;
+  std::vector<TargetPattern> except;
+};
+
 class CompiledSelector {
  public:
-  CompiledSelector() = default;
+  CompiledSelector();
   // `grants`: an MCP method that reeve does not know is selected by its name alone.
   // Requires a selector that parsed without error.
   CompiledSelector(const Selector& source, bool grants);
@@ -72,17 +80,16 @@ class CompiledSelector {
 
   SelectorKind kind() const { return kind_; }
   // Every call at all; of budgets without a selector.
-  bool is_everything() const { return kind_ == SelectorKind::kAll && upstreams_.empty(); }
-  bool has_except() const { return !except_.empty(); }
-  const std::vector<Pattern>& upstreams() const { return upstreams_; }
-  const std::vector<TargetPattern>& patterns() const { return patterns_; }
+  bool is_everything() const { return kind_ == SelectorKind::kAll && parts_->upstreams.empty(); }
+  bool has_except() const { return has_except_; }
+  const std::vector<Pattern>& upstreams() const { return parts_->upstreams; }
+  const std::vector<TargetPattern>& patterns() const { return parts_->patterns; }
 
  private:
   SelectorKind kind_ = SelectorKind::kAll;
   bool grants_ = false;
-  std::vector<Pattern> upstreams_;  // empty: all; of kConnect, none
-  std::vector<TargetPattern> patterns_;
-  std::vector<TargetPattern> except_;
+  bool has_except_ = false;  // beside `parts_`: decisions ask it of every candidate
+  std::shared_ptr<const SelectorParts> parts_;
 };
 
 }  // namespace reeve::policy

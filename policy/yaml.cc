@@ -1,9 +1,11 @@
-// Strict YAML on top of yaml-cpp's events: a scan of the bytes first, then a tree built bottom-up.
+// Strict YAML on top of yaml-cpp's events: a scan of the bytes first (yaml_scan.h), then a tree
+// built bottom-up.
 //
-// The tree is made of values; an anchor keeps a copy of its node and an alias copies it again, and
-// both are charged against `alias_bytes` before they are made, so that neither a bomb nor nested
-// anchors cost more than the limit. A node knows its height, so that an alias cannot nest deeper
-// than the file may. yaml-cpp reports syntax errors by exception; they end here.
+// The tree lies in the document's memory: a list is written there once, when it is complete, and
+// an alias is a second handle on it. Readers walk what aliases stand for as if it were written
+// out, so anchors and aliases are charged against `alias_bytes` all the same. A node knows its
+// height, so that an alias cannot nest deeper than the file may. yaml-cpp reports syntax errors by
+// exception; they end here. Nearly all of the time that a file takes is spent in yaml-cpp.
 //
 // Does not interpret scalars (numbers, dates): that is for whoever knows what the key means.
 // Tested by tests/policy/yaml_test.cc and tests/fuzz/yaml_fuzz.cc.
@@ -16,12 +18,14 @@
 
 #include <algorithm>
 #include <istream>
+#include <memory>
 #include <numeric>
-#include <optional>
 #include <streambuf>
+#include <type_traits>
 #include <unordered_map>
+#include <vector>
 
-#include "policy/text.h"
+#include "policy/yaml_scan.h"
 
 namespace reeve::yaml {
 
@@ -34,78 +38,35 @@ const Node* Node::find(std::string_view key) const {
 
 namespace {
 
-// ---- The scan of the bytes: what yaml-cpp would accept, or misread, without a word.
-
-struct Fault {
-  Mark mark;
-  std::string message;
-};
-
-// Characters that make a file read differently from what it says.
-bool is_deceptive(uint32_t c) {
-  return (c >= 0x202A && c <= 0x202E) || (c >= 0x2066 && c <= 0x2069) || c == 0x200E ||
-         c == 0x200F || c == 0x2028 || c == 0x2029 || c == 0x85 || c == 0xFEFF;
-}
-
-bool is_tab_indented(std::string_view line) {
-  const size_t text = line.find_first_not_of(" \t");
-  if (text == std::string_view::npos || line[text] == '#' || line[text] == '\r') return false;
-  return line.substr(0, text).find('\t') != std::string_view::npos;
-}
-
-std::string scan_line(std::string_view line, uint32_t& column) {
-  column = 1;
-  if (line.substr(0, 1) == "%") return "a directive; remove the line";
-  if (is_tab_indented(line)) return "tab in the indentation; use spaces";
-  for (size_t at = 0; at < line.size(); ++column) {
-    const policy::CodePoint c = policy::decode_utf8(line, at);
-    if (c.length == 0) return "bytes that are not UTF-8; save the file as UTF-8";
-    if (c.value == '\r' && at + 1 == line.size()) return {};
-    if ((c.value < 0x20 && c.value != '\t') || (c.value >= 0x7F && c.value < 0xA0)) {
-      return fmt::format("control character U+{:04X}; remove it", c.value);
-    }
-    if (is_deceptive(c.value)) {
-      return fmt::format("invisible character U+{:04X}; remove it", c.value);
-    }
-    at += c.length;
+// Sizes stand before texts and lists, so that no two values can run into one form.
+void append_form(const Node& node, std::string& out) {
+  out += "-\"sSlLmM"[static_cast<size_t>(node.kind) * 2 + node.quoted];
+  out += std::to_string(node.text.size() + node.items.size() + node.members.size());
+  out += ':';
+  out += node.text;
+  for (const Node& item : node.items) append_form(item, out);
+  for (const Node::Member& member : node.members) {
+    out += std::to_string(member.key.size());
+    out += ':';
+    out += member.key;
+    append_form(member.value, out);
   }
-  return {};
 }
-
-std::optional<Fault> scan(std::string_view text) {
-  if (text.substr(0, 3) == "\xEF\xBB\xBF") {
-    return Fault{{1, 1}, "byte order mark; save the file as UTF-8 without one"};
-  }
-  uint32_t number = 1;
-  for (size_t begin = 0; begin < text.size(); ++number) {
-    const size_t end = std::min(text.find('\n', begin), text.size());
-    uint32_t column = 0;
-    std::string message = scan_line(text.substr(begin, end - begin), column);
-    if (!message.empty()) return Fault{{number, column}, std::move(message)};
-    begin = end + 1;
-  }
-  return std::nullopt;
-}
-
-bool last_line_is_marker(std::string_view text) {
-  while (!text.empty() && (text.back() == '\n' || text.back() == '\r')) text.remove_suffix(1);
-  const size_t line = text.rfind('\n');
-  return text.substr(line == std::string_view::npos ? 0 : line + 1) == "...";
-}
-
-// ---- The tree.
 
 // Ends the parse from within an event; caught in parse(), never seen outside.
 struct Stop {
   Fault fault;
 };
 
+// What a node counts for beside its text in `alias_bytes`: about what a reader makes of one.
+constexpr size_t kNodeBytes = 96;
+
 class TreeBuilder : public YAML::EventHandler {
  public:
-  TreeBuilder(const Document& document, const Limits& limits, Diagnostics& diagnostics)
+  TreeBuilder(Document& document, const Limits& limits, Diagnostics& diagnostics)
       : document_(document), limits_(limits), diagnostics_(diagnostics) {}
 
-  Node take_root() { return std::move(root_); }
+  const Node& root() const { return root_; }
 
   // yaml-cpp takes the end of the file for a closing quote; only the last scalar can be cut so.
   void check_last_quote(std::string_view text) const {
@@ -117,56 +78,65 @@ class TreeBuilder : public YAML::EventHandler {
 
   void OnDocumentStart(const YAML::Mark& mark) override {
     if (documents_++ > 0) {
-      fail(mark, "text after the end of the document; a file holds one document, split it");
+      fail(to_mark(mark),
+           "text after the end of the document; a file holds one document, split it");
     }
   }
   void OnDocumentEnd() override {}
 
   void OnNull(const YAML::Mark& mark, YAML::anchor_t anchor) override {
-    Node node;
-    node.mark = to_mark(mark);
-    finish({std::move(node), anchor, 1, sizeof(Node)});
+    Part part;
+    part.node.mark = to_mark(mark);
+    finish(part, anchor);
   }
 
-  void OnAlias(const YAML::Mark& mark, YAML::anchor_t anchor) override {
+  void OnAlias(const YAML::Mark& yaml_mark, YAML::anchor_t anchor) override {
+    const Mark mark = to_mark(yaml_mark);
     const auto known = anchors_.find(anchor);
     if (known == anchors_.end()) {
       fail(mark, "alias to a node that contains it; write the value out");
     }
-    const Part& anchored = known->second;
-    if (stack_.size() + anchored.height > limits_.depth) fail_depth(mark);
-    charge(mark, anchored.bytes);
-    Part part = anchored;
-    part.anchor = 0;
-    part.node.mark = to_mark(mark);
-    finish(std::move(part));
+    Part part = known->second;
+    if (stack_.size() + part.height > limits_.depth) fail_depth(mark);
+    charge(mark, part.bytes);
+    part.node.mark = mark;
+    finish(part, 0);
   }
 
   void OnScalar(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor,
                 const std::string& value) override {
-    check_tag(mark, tag);
-    if (value.find('\0') != std::string::npos) fail(mark, "NUL character in text; remove it");
-    Node node;
-    node.kind = Kind::kScalar;
-    node.quoted = tag == "!";
-    node.mark = to_mark(mark);
-    node.text = value;
-    last_scalar_ = {static_cast<size_t>(mark.pos), node.mark, node.quoted};
-    finish({std::move(node), anchor, 1, sizeof(Node) + value.size()});
+    Part part;
+    part.node.kind = Kind::kScalar;
+    part.node.quoted = tag == "!";
+    part.node.mark = to_mark(mark);
+    check_tag(part.node.mark, tag);
+    if (value.find('\0') != std::string::npos) {
+      fail(part.node.mark, "NUL character in text; remove it");
+    }
+    part.node.text = String({keep(value.data(), value.size()), value.size()});
+    part.bytes += value.size();
+    last_scalar_ = {static_cast<size_t>(mark.pos), part.node.mark, part.node.quoted};
+    finish(part, anchor);
   }
 
   void OnSequenceStart(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor,
                        YAML::EmitterStyle::value) override {
-    open(mark, tag, anchor, Kind::kSequence);
+    open(to_mark(mark), tag, anchor, Kind::kSequence, items_.size());
   }
-  void OnSequenceEnd() override { close(); }
+  void OnSequenceEnd() override {
+    Frame& frame = stack_.back();
+    frame.part.node.items = keep_from(items_, frame.begin);
+    close();
+  }
 
   void OnMapStart(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor,
                   YAML::EmitterStyle::value) override {
-    open(mark, tag, anchor, Kind::kMapping);
+    open(to_mark(mark), tag, anchor, Kind::kMapping, members_.size());
   }
   void OnMapEnd() override {
-    report_duplicates(stack_.back().part.node);
+    Frame& frame = stack_.back();
+    frame.part.node.members = keep_from(members_, frame.begin);
+    report_duplicates(frame.part.node.members);
     close();
   }
 
@@ -174,62 +144,56 @@ class TreeBuilder : public YAML::EventHandler {
   // A node with what is known of it once it is complete.
   struct Part {
     Node node;
-    YAML::anchor_t anchor = 0;
     size_t height = 1;
-    size_t bytes = 0;
+    size_t bytes = kNodeBytes;
   };
   struct LastScalar {
     size_t offset = 0;
     Mark mark;
     bool quoted = false;
   };
+  // A sequence or mapping whose end is to come.
   struct Frame {
     Part part;
+    YAML::anchor_t anchor = 0;
+    size_t begin = 0;      // of its elements, in items_ or members_
     bool has_key = false;  // of a mapping: the last member waits for its value
   };
-
-  // Whether the scalar that begins `text`, behind its anchor, has its closing quote.
-  static bool is_closed(std::string_view text) {
-    while (!text.empty() && (text[0] == '&' || text[0] == '!')) {
-      text.remove_prefix(std::min(text.find_first_of(" \t\r\n"), text.size()));
-      text.remove_prefix(std::min(text.find_first_not_of(" \t\r\n"), text.size()));
-    }
-    if (text.empty() || (text[0] != '"' && text[0] != '\'')) return true;  // a block scalar
-    const char quote = text[0];
-    for (size_t i = 1; i < text.size(); ++i) {
-      if (quote == '"' && text[i] == '\\') {
-        ++i;
-      } else if (text[i] == quote) {
-        if (quote == '"' || text.substr(i + 1, 1) != "'") return true;
-        ++i;
-      }
-    }
-    return false;
-  }
 
   static Mark to_mark(const YAML::Mark& mark) {
     return {static_cast<uint32_t>(mark.line + 1), static_cast<uint32_t>(mark.column + 1)};
   }
-  static YAML::Mark to_yaml(const Mark& mark) {
-    YAML::Mark result;
-    result.line = static_cast<int>(mark.line) - 1;
-    result.column = static_cast<int>(mark.column) - 1;
-    return result;
+
+  // Copies into the document's memory, which runs no destructors.
+  template <class T>
+  const T* keep(const T* first, size_t count) {
+    static_assert(std::is_trivially_copyable_v<T> && std::is_trivially_destructible_v<T>);
+    if (count == 0) return nullptr;
+    void* memory = document_.memory.allocate(count * sizeof(T), alignof(T));
+    return std::uninitialized_copy_n(first, count, static_cast<T*>(memory)) - count;
+  }
+  // Moves the elements from `begin` on, of the list that is complete, out of the growing ones.
+  template <class T>
+  List<T> keep_from(std::vector<T>& growing, size_t begin) {
+    const size_t count = growing.size() - begin;
+    const List<T> list(keep(growing.data() + begin, count), count);
+    growing.resize(begin);
+    return list;
   }
 
-  [[noreturn]] void fail(const YAML::Mark& mark, std::string message) {
-    throw Stop{{to_mark(mark), std::move(message)}};
+  [[noreturn]] void fail(const Mark& mark, std::string message) {
+    throw Stop{{mark, std::move(message)}};
   }
-  [[noreturn]] void fail_depth(const YAML::Mark& mark) {
+  [[noreturn]] void fail_depth(const Mark& mark) {
     fail(mark, fmt::format("nesting past {} levels; flatten it", limits_.depth));
   }
 
-  void check_tag(const YAML::Mark& mark, const std::string& tag) {
+  void check_tag(const Mark& mark, const std::string& tag) {
     if (tag.empty() || tag == "?" || tag == "!") return;
     fail(mark, fmt::format("tag `{}`; tags have no meaning here, remove it", tag));
   }
 
-  void charge(const YAML::Mark& mark, size_t bytes) {
+  void charge(const Mark& mark, size_t bytes) {
     charged_ += bytes;
     if (charged_ > limits_.alias_bytes) {
       fail(mark, fmt::format("anchors and aliases expand past {} MB; write less with them",
@@ -237,57 +201,65 @@ class TreeBuilder : public YAML::EventHandler {
     }
   }
 
-  void open(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor, Kind kind) {
-    check_tag(mark, tag == "!" ? std::string() : tag);
+  void open(const Mark& mark, const std::string& tag, YAML::anchor_t anchor, Kind kind,
+            size_t begin) {
+    check_tag(mark, tag);
     if (stack_.size() >= limits_.depth) fail_depth(mark);
-    Frame frame;
+    Frame& frame = stack_.emplace_back();
     frame.part.node.kind = kind;
-    frame.part.node.mark = to_mark(mark);
-    frame.part.anchor = anchor;
-    frame.part.bytes = sizeof(Node);
-    stack_.push_back(std::move(frame));
+    frame.part.node.mark = mark;
+    frame.anchor = anchor;
+    frame.begin = begin;
   }
 
   void close() {
-    Part part = std::move(stack_.back().part);
+    const Frame frame = stack_.back();
     stack_.pop_back();
-    finish(std::move(part));
+    finish(frame.part, frame.anchor);
   }
 
-  // Hands a complete node to its parent, and keeps a copy when it has an anchor.
-  void finish(Part part) {
+  // Hands a complete node to its parent, and remembers it when it has an anchor.
+  void finish(const Part& part, YAML::anchor_t anchor) {
+    const Node& node = part.node;
     if (++nodes_ > limits_.nodes) {
-      fail(to_yaml(part.node.mark),
-           fmt::format("more than {} values; split the file", limits_.nodes));
+      fail(node.mark, fmt::format("more than {} values; split the file", limits_.nodes));
     }
-    if (part.anchor != 0) {
-      charge(to_yaml(part.node.mark), part.bytes);
-      anchors_.emplace(part.anchor, part);
+    if (anchor != 0) {
+      charge(node.mark, part.bytes);
+      anchors_.emplace(anchor, part);
     }
     if (stack_.empty()) {
-      root_ = std::move(part.node);
+      root_ = node;
       return;
     }
     Frame& parent = stack_.back();
     parent.part.height = std::max(parent.part.height, part.height + 1);
     parent.part.bytes += part.bytes;
     if (parent.part.node.is_sequence()) {
-      parent.part.node.items.push_back(std::move(part.node));
+      items_.push_back(node);
     } else if (parent.has_key) {
-      parent.part.node.members.back().value = std::move(part.node);
+      members_.back().value = node;
       parent.has_key = false;
     } else {
-      if (!part.node.is_scalar()) {
-        fail(to_yaml(part.node.mark), "a key that is not text; keys are plain names");
-      }
-      parent.part.node.members.push_back({std::move(part.node.text), part.node.mark, {}});
+      if (!node.is_scalar()) fail(node.mark, "a key that is not text; keys are plain names");
+      members_.push_back({node.text, node.mark, {}});
       parent.has_key = true;
     }
   }
 
-  // Sorted, not hashed: the cost is bounded whatever the keys are.
-  void report_duplicates(const Node& mapping) {
-    const auto& members = mapping.members;
+  static bool has_duplicates(const List<Node::Member>& members) {
+    for (size_t i = 1; i < members.size(); ++i) {
+      for (size_t j = 0; j < i; ++j) {
+        if (members[i].key == members[j].key) return true;
+      }
+    }
+    return false;
+  }
+
+  void report_duplicates(const List<Node::Member>& members) {
+    constexpr size_t kFew = 12;  // so many are compared at less cost than sorted
+    if (members.size() <= kFew && !has_duplicates(members)) return;
+    // Sorted, not hashed: the cost is bounded whatever the keys are.
     std::vector<uint32_t> order(members.size());
     std::iota(order.begin(), order.end(), 0u);
     std::sort(order.begin(), order.end(), [&](uint32_t a, uint32_t b) {
@@ -304,12 +276,14 @@ class TreeBuilder : public YAML::EventHandler {
     }
   }
 
-  const Document& document_;
+  Document& document_;
   const Limits& limits_;
   Diagnostics& diagnostics_;
   int documents_ = 0;
   size_t charged_ = 0;
   std::vector<Frame> stack_;
+  std::vector<Node> items_;            // of all open sequences, the innermost one's last
+  std::vector<Node::Member> members_;  // of all open mappings
   std::unordered_map<YAML::anchor_t, Part> anchors_;
   size_t nodes_ = 0;
   LastScalar last_scalar_;
@@ -326,6 +300,12 @@ class ViewBuffer : public std::streambuf {
 };
 
 }  // namespace
+
+std::string form_of(const Node& node) {
+  std::string form;
+  append_form(node, form);
+  return form;
+}
 
 std::unique_ptr<Document> parse(std::string_view text, std::string file, Diagnostics& diagnostics,
                                 const Limits& limits) {
@@ -356,7 +336,7 @@ std::unique_ptr<Document> parse(std::string_view text, std::string file, Diagnos
     return fail(mark, fmt::format("not valid YAML: {}; mend the text here", exception.msg));
   }
   if (limits.duplicates_are_fatal && diagnostics.error_count() != errors_before) return nullptr;
-  document->root = builder.take_root();
+  document->root = builder.root();
   document->ends_with_marker = last_line_is_marker(text);
   return document;
 }

@@ -8,9 +8,9 @@
 
 #include <cstdint>
 #include <memory>
+#include <memory_resource>
 #include <string>
 #include <string_view>
-#include <vector>
 
 #include "policy/diagnostic.h"
 
@@ -31,16 +31,46 @@ struct Mark {
 
 enum class Kind : uint8_t { kNull, kScalar, kSequence, kMapping };
 
-// Read-only once parsed; valid as long as its Document.
+// Text of a document, where a std::string may be wanted.
+class String : public std::string_view {
+ public:
+  String() = default;
+  explicit String(std::string_view text) : std::string_view(text) {}
+  operator std::string() const { return std::string(data(), size()); }
+};
+
+// Elements that lie in the document's memory.
+template <class T>
+class List {
+ public:
+  List() = default;
+  List(const T* first, size_t size) : first_(first), size_(size) {}
+
+  const T* data() const { return first_; }
+  const T* begin() const { return first_; }
+  const T* end() const { return first_ + size_; }
+  size_t size() const { return size_; }
+  bool empty() const { return size_ == 0; }
+  const T& operator[](size_t i) const { return first_[i]; }
+  const T& front() const { return first_[0]; }
+  const T& back() const { return first_[size_ - 1]; }
+
+ private:
+  const T* first_ = nullptr;
+  size_t size_ = 0;
+};
+
+// A handle on what lies in its Document's memory: read-only, copied at no cost (an alias shares
+// what its anchor has), valid as long as the Document.
 struct Node {
   struct Member;
 
   Kind kind = Kind::kNull;
   bool quoted = false;  // a scalar in quotes is text, never a number, bool or null
   Mark mark;
-  std::string text;             // of a scalar
-  std::vector<Node> items;      // of a sequence
-  std::vector<Member> members;  // of a mapping, in file order, keys unique
+  String text;           // of a scalar
+  List<Node> items;      // of a sequence
+  List<Member> members;  // of a mapping, in file order, keys unique
 
   bool is_null() const { return kind == Kind::kNull; }
   bool is_scalar() const { return kind == Kind::kScalar; }
@@ -51,7 +81,7 @@ struct Node {
 };
 
 struct Node::Member {
-  std::string key;
+  String key;
   Mark key_mark;
   Node value;
 };
@@ -59,10 +89,14 @@ struct Node::Member {
 struct Document {
   std::string file;
   Node root;
-  bool ends_with_marker = false;  // the file's last line is `...`
+  bool ends_with_marker = false;               // the file's last line is `...`
+  std::pmr::monotonic_buffer_resource memory;  // of all texts and lists; given back as one
 
   Place place(const Mark& mark) const { return {file, mark.line, mark.column}; }
 };
+
+// What a value says, wherever it stands: the same for equal values alone.
+std::string form_of(const Node& node);
 
 // Parses `text`, called `file` in messages. On any error, appends to `diagnostics` and returns
 // null.

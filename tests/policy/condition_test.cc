@@ -402,6 +402,25 @@ TEST_CASE("when: what it may not say") {
   }
 }
 
+TEST_CASE("when: equal conditions are one, but for their errors") {
+  const auto messages = [](const std::vector<std::string>& rules) {
+    std::string text =
+        "agents:\n  a: {owner: o, purpose: p, team: t, roles: [r], expires: 2030-01-01, identity: "
+        "[{listener: l}]}\nroles:\n  r:\n    allow:\n";
+    for (const std::string& rule : rules) text += "      - {upstream: u, " + rule + "}\n";
+    return diagnose(text);
+  };
+  const std::string bad = "tools: t, when: {args.x: many, args.y: {max: 1, min: no}}";
+  const std::string good = "tools: t, when: {args.x: {max: 1}}";
+  CHECK(messages({bad, good, bad, good}) ==
+        "policy.yaml:6:76: error: `min` must be a number such as 100 or 0.5\n"
+        "policy.yaml:8:76: error: `min` must be a number such as 100 or 0.5\n");
+  // What a value may be depends on the selector beside it.
+  CHECK(messages({"http: GET /, when: {query.x: y}", "tools: t, when: {query.x: y}"}) ==
+        "policy.yaml:7:40: error: `query.x` is nothing that a call that `tools` selects can have; "
+        "remove it\n");
+}
+
 TEST_CASE("a condition never hides a target, and may_use looks past it") {
   const auto policy = load(policy_text("tools: t", "{args.a: 1}"));
   CHECK(policy->could_allow(0, testing::tool_call("u", "t")));

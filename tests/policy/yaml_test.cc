@@ -1,6 +1,8 @@
 // The strict YAML reader: what it refuses, where, and that hostile files stay cheap.
 #include "policy/yaml.h"
 
+#include <fmt/format.h>
+
 #include <catch2/catch.hpp>
 #include <string>
 
@@ -72,6 +74,84 @@ TEST_CASE("yaml: all duplicate keys are reported in one run") {
   Diagnostics diagnostics;
   CHECK(yaml::parse("a: 1\na: 2\nb: {c: 1, c: 2}\n", "f", diagnostics) == nullptr);
   CHECK(diagnostics.error_count() == 2);
+}
+
+TEST_CASE("yaml: many keys are compared too, in bounded time") {
+  std::string text;
+  for (int i = 0; i < 100'000; ++i) text += "k" + std::to_string(i) + ": 1\n";
+  CHECK(first_error(text).empty());
+  CHECK(first_error(text + "k77: 2\n") ==
+        "f:100001:1: error: duplicate key `k77`, first in line 78; keep one of them");
+  // Around the size from which keys are sorted.
+  for (int keys = 2; keys < 30; ++keys) {
+    CAPTURE(keys);
+    std::string few;
+    for (int i = 1; i < keys; ++i) few += "k" + std::to_string(i) + ": 1\n";
+    CHECK(first_error(few).empty());
+    CHECK(
+        first_error(few + "k1: 2\n") ==
+        fmt::format("f:{}:1: error: duplicate key `k1`, first in line 1; keep one of them", keys));
+  }
+}
+
+TEST_CASE("yaml: a bad byte is found wherever it stands in a line") {
+  for (size_t at = 0; at < 70; ++at) {
+    CAPTURE(at);
+    const std::string line = "# " + std::string(at, 'x');
+    const std::string place = fmt::format("f:2:{}: error: ", at + 3);
+    CHECK(first_error("a: 1\n" + line + "\x7F" + "xx\nb: \x01\n") ==
+          place + "control character U+007F; remove it");
+    CHECK(first_error("a: 1\n" + line + "\x1F") == place + "control character U+001F; remove it");
+    CHECK(first_error("a: 1\n" + line + "\xC2\x80\n") ==
+          place + "control character U+0080; remove it");
+    CHECK(first_error("a: 1\n" + line + "\xFF\n") ==
+          place + "bytes that are not UTF-8; save the file as UTF-8");
+    CHECK(first_error("a: 1\n" + line + "\r\n").empty());
+    CHECK(first_error("a: 1\n" + line + "\t~\n").empty());
+    CHECK(first_error("a: 1\n" + line + "\xC3\xA4\n").empty());
+  }
+}
+
+TEST_CASE("yaml: an alias is the anchor's value at a place of its own") {
+  Diagnostics diagnostics;
+  const auto document =
+      yaml::parse("a: &x {k: [v, w]}\nb: [*x, &y text]\n*y : *x\n", "f", diagnostics);
+  REQUIRE(document);
+  const yaml::Node& first = document->root.find("b")->items[0];
+  const yaml::Node& second = *document->root.find("text");
+  CHECK((first.mark.line == 2 && first.mark.column == 5));
+  CHECK((second.mark.line == 3 && second.mark.column == 6));
+  CHECK((document->root.members[2].key_mark.line == 3));
+  for (const yaml::Node* node : {&first, &second}) {
+    const yaml::Node& list = *node->find("k");
+    CHECK((list.mark.line == 1 && list.mark.column == 11));
+    REQUIRE(list.items.size() == 2);
+    CHECK(list.items[1].text == "w");
+  }
+}
+
+TEST_CASE("yaml: forms are equal for equal values alone") {
+  Diagnostics diagnostics;
+  const auto document = yaml::parse(
+      "[x, \"x\", [x], [[x]], [x, x], [xx], {x: x}, {x: [x]}, [{x: x}], {x: x, y: y}, {y: y, x: "
+      "x}, "
+      "~, \"\", [], {}, [~], [1:x], {1: x}, [[], []], [[[]]], {\"x1:s1:x1:y\": y}, x1:s1:x]",
+      "f", diagnostics);
+  REQUIRE(document);
+  const auto& items = document->root.items;
+  for (size_t a = 0; a < items.size(); ++a) {
+    for (size_t b = 0; b < items.size(); ++b) {
+      CAPTURE(a, b);
+      CHECK((yaml::form_of(items[a]) == yaml::form_of(items[b])) == (a == b));
+    }
+  }
+  const auto other =
+      yaml::parse("a: {k: [v, 'w']}\nb:\n  k:\n    - v\n    - \"w\"\nc: &x {k: [v, w]}\nd: *x\n",
+                  "f", diagnostics);
+  REQUIRE(other);
+  CHECK(yaml::form_of(*other->root.find("a")) == yaml::form_of(*other->root.find("b")));
+  CHECK(yaml::form_of(*other->root.find("c")) == yaml::form_of(*other->root.find("d")));
+  CHECK(yaml::form_of(*other->root.find("a")) != yaml::form_of(*other->root.find("c")));
 }
 
 TEST_CASE("yaml: at the limits and one past them") {
