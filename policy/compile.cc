@@ -165,25 +165,17 @@ class Compiler {
       set.tables[upstream] = static_cast<int32_t>(out_->tables.size());
       RuleTable table;
       std::vector<const CompiledSelector*> covering;
-      std::vector<const CompiledSelector*> reading;
+      std::vector<bool> inspected;
       for (const uint32_t i : by_upstream[upstream]) {
         table.rules.push_back(set.rules[i]);
         covering.push_back(selectors[i]);
-        if (!reads_names(out_->rules[set.rules[i]])) continue;
-        table.reading_rules.push_back(set.rules[i]);
-        reading.push_back(selectors[i]);
+        inspected.push_back(reads_names(out_->rules[set.rules[i]]));
       }
-      if (!reading.empty()) table.reading = std::make_unique<const Table>(std::move(reading));
-      table.table = std::make_unique<const Table>(std::move(covering));
+      table.table = std::make_unique<const Table>(std::move(covering), inspected);
       out_->tables.push_back(std::move(table));
     }
     out_->role_sets.push_back(std::move(set));
     return known->second;
-  }
-
-  static bool reads_names(const CompiledRule& rule) {
-    return rule.when &&
-           (rule.when->reads(ValueRef::Root::kArgs) || rule.when->reads(ValueRef::Root::kQuery));
   }
 
   void find_body_readers() {

@@ -14,6 +14,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "policy/args_reader.h"
 #include "policy/budget.h"
 #include "policy/condition.h"
 #include "policy/decision.h"
@@ -44,12 +45,22 @@ struct CompiledRule {
   // Whether the rule matches a call that it selects. Doubt never widens access: it lets a deny or
   // an ask match, and no allow.
   bool applies(const Call& call) const {
+    ArgsReader args(call.args);
+    return applies(call, args);
+  }
+  bool applies(const Call& call, ArgsReader& args) const {
     if (!holds_at(call.time)) return false;
     if (!when) return true;
-    const Truth truth = when->evaluate(call);
+    const Truth truth = when->evaluate(call, args);
     return info.effect == Effect::kAllow ? truth == Truth::kTrue : truth != Truth::kFalse;
   }
 };
+
+// Whether the rule reads values by name that a call may hold twice, but for case.
+inline bool reads_names(const CompiledRule& rule) {
+  return rule.when &&
+         (rule.when->reads(ValueRef::Root::kArgs) || rule.when->reads(ValueRef::Root::kQuery));
+}
 
 // Whether the rule reads the JSON body of HTTP calls.
 inline bool reads_body(const CompiledRule& rule) {
@@ -87,9 +98,6 @@ struct CompiledAgent {
 struct RuleTable {
   std::vector<uint32_t> rules;
   std::unique_ptr<const Table> table;  // positions are indexes into `rules`
-  // Those whose condition reads values by name, alone: to find calls with two readings.
-  std::vector<uint32_t> reading_rules;
-  std::unique_ptr<const Table> reading;  // null when there are none
 };
 
 struct RoleSet {
@@ -138,24 +146,37 @@ struct PolicySet::Compiled {
 
 // The first rule, among those of the agent, that selects the call and that `accept` takes; null
 // when there is none. The one way by which decisions, lists and explanations look rules up.
-template <class Accept>
+// `inspect` is shown every rule that reads_names() and selects the call, if `inspecting`.
+template <class Accept, class Inspect>
 const CompiledRule* find_rule(const PolicySet::Compiled& compiled, AgentId agent, const Call& call,
-                              Accept&& accept) {
+                              Accept&& accept, bool inspecting, Inspect&& inspect) {
   const RoleSet& set = compiled.role_sets[compiled.agent_states[agent].role_set];
   const std::optional<uint32_t> upstream = compiled.find_upstream(call.upstream);
   if (!upstream) {  // named nowhere: only globs can cover it
+    const CompiledRule* first = nullptr;
     for (const uint32_t rule : set.rules) {
       const CompiledRule& candidate = compiled.rules[rule];
-      if (candidate.selector.matches(call) && accept(candidate)) return &candidate;
+      const bool inspected = inspecting && reads_names(candidate);
+      if ((first && !inspected) || !candidate.selector.matches(call)) continue;
+      if (inspected) inspect(candidate);
+      if (!first && accept(candidate)) first = &candidate;
+      if (first && !inspecting) break;
     }
-    return nullptr;
+    return first;
   }
   const int32_t index = set.tables[*upstream];
   if (index < 0) return nullptr;
   const RuleTable& table = compiled.tables[static_cast<size_t>(index)];
   const uint32_t position = table.table->find_first(
-      call, [&](uint32_t p) { return accept(compiled.rules[table.rules[p]]); });
+      call, [&](uint32_t p) { return accept(compiled.rules[table.rules[p]]); }, inspecting,
+      [&](uint32_t p) { inspect(compiled.rules[table.rules[p]]); });
   return position == Table::kNone ? nullptr : &compiled.rules[table.rules[position]];
+}
+
+template <class Accept>
+const CompiledRule* find_rule(const PolicySet::Compiled& compiled, AgentId agent, const Call& call,
+                              Accept&& accept) {
+  return find_rule(compiled, agent, call, accept, false, [](const CompiledRule&) {});
 }
 
 }  // namespace reeve::policy

@@ -32,6 +32,7 @@ struct Step {
   std::string key;  // of an object, also when it looks like a number
   std::optional<size_t> index;
   bool every = false;
+  uint32_t hash = 0;  // json::key_hash() of `key`; set by Condition::add()
 };
 
 struct ValueRef {
@@ -41,6 +42,7 @@ struct ValueRef {
   std::string name;         // of a query parameter or header
   std::vector<Step> steps;  // of args
   bool every = false;       // a step is `*`
+  uint32_t hash = 0;        // of `steps`, for ArgsReader; set by Condition::add()
 };
 
 // A scalar of the policy: text, a number or a truth value.
@@ -50,6 +52,7 @@ struct Scalar {
   std::string text;
 };
 
+class ArgsReader;
 struct Test;
 
 struct Op {
@@ -98,15 +101,16 @@ class Condition {
     TimeTest time;  // of kTime
   };
 
-  void add(Part part) { parts_.push_back(std::move(part)); }
+  void add(Part part);
   const std::vector<Part>& parts() const { return parts_; }
   bool reads(ValueRef::Root root) const;
 
-  // Allocates only to unescape a long string.
+  // Allocates only to unescape a long string. `args` reads the arguments of this call.
+  Truth evaluate(const Call& call, ArgsReader& args) const;
   Truth evaluate(const Call& call) const;
   // Whether a key of the call equals, but for case folding, one that this condition reads: such a
   // call has two readings.
-  bool meets_case_variant(const Call& call) const;
+  bool meets_case_variant(const Call& call, ArgsReader& args) const;
   // The part that decided for `truth`, which is not kTrue: the first with that result.
   const Part* decisive_part(const Call& call, Truth truth) const;
 

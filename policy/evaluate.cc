@@ -33,24 +33,6 @@ Verdict verdict_of(Effect effect) {
   return Verdict::kDeny;
 }
 
-// Whether a rule that selects the call, and is in force, reads a key that has a case variant there.
-bool has_two_readings(const PolicySet::Compiled& compiled, AgentId agent, const Call& call) {
-  if (!call.args && call.query.empty()) return false;
-  const auto meets = [&](const CompiledRule& rule) {
-    return rule.holds_at(call.time) && rule.when && rule.when->meets_case_variant(call);
-  };
-  const RoleSet& set = compiled.role_sets[compiled.agent_states[agent].role_set];
-  const auto upstream = compiled.find_upstream(call.upstream);
-  if (!upstream) return find_rule(compiled, agent, call, meets) != nullptr;
-  const int32_t index = set.tables[*upstream];
-  if (index < 0) return false;
-  const RuleTable& table = compiled.tables[static_cast<size_t>(index)];
-  if (!table.reading) return false;
-  return table.reading->find_first(call, [&](uint32_t position) {
-    return meets(compiled.rules[table.reading_rules[position]]);
-  }) != Table::kNone;
-}
-
 }  // namespace
 
 Decision PolicySet::decide(AgentId agent, const Call& call) const {
@@ -59,12 +41,19 @@ Decision PolicySet::decide(AgentId agent, const Call& call) const {
   if (const char* fault = malformed(call)) {
     return {Verdict::kMalformed, Reason::kMalformed, nullptr, fault};
   }
-  if (has_two_readings(*compiled_, agent, call)) {
+  ArgsReader args(call.args);
+  bool two_readings = false;  // a rule that selects the call, and is in force, meets a case variant
+  const CompiledRule* rule = find_rule(
+      *compiled_, agent, call, [&](const CompiledRule& rule) { return rule.applies(call, args); },
+      call.args || !call.query.empty(),
+      [&](const CompiledRule& rule) {
+        if (!rule.holds_at(call.time) || !rule.when->meets_case_variant(call, args)) return;
+        two_readings = true;
+      });
+  if (two_readings) {
     return {Verdict::kMalformed, Reason::kMalformed, nullptr,
             "a key that equals, but for case, one that a rule reads"};
   }
-  const CompiledRule* rule = find_rule(
-      *compiled_, agent, call, [&](const CompiledRule& rule) { return rule.applies(call); });
   if (!rule) return {};
   return {verdict_of(rule->info.effect), Reason::kRule, &rule->info, ""};
 }
