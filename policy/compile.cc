@@ -252,20 +252,16 @@ class Compiler {
   }
 
   RuleTable rule_table(const std::vector<uint32_t>& covering) const {
-    std::vector<uint32_t> enforced, reading, reporting, guarding;
+    std::vector<uint32_t> enforced, reporting, guarding;
     for (const uint32_t index : covering) {
       const CompiledRule& rule = out_->rules[index];
       (rule.info.report ? reporting : enforced).push_back(index);
-      if (reads_names(rule.when)) reading.push_back(index);
       if (!rule.info.report && !rule.guards.empty()) guarding.push_back(index);
     }
     RuleTable table;
-    RuleIndex all = make_index(std::move(enforced), out_->rules);
-    table.rules = std::move(all.rules);
-    table.table = std::move(all.table);
-    RuleIndex readers = make_index(std::move(reading), out_->rules);
-    table.reading_rules = std::move(readers.rules);
-    table.reading = std::move(readers.table);
+    std::vector<bool> inspected;
+    for (const uint32_t index : enforced) inspected.push_back(reads_names(out_->rules[index].when));
+    table.enforced = make_index(std::move(enforced), out_->rules, inspected);
     table.reporting = make_index(std::move(reporting), out_->rules);
     table.guarding = make_index(std::move(guarding), out_->rules);
     return table;

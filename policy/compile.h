@@ -32,15 +32,17 @@ std::vector<std::vector<uint32_t>> select_by_upstream(
     const std::vector<const CompiledSelector*>& selectors, const Resolution& resolution,
     const PolicySet::Compiled& compiled);
 
-// An index over some of `entries`, which have a selector and must outlive it.
+// An index over some of `entries`, which have a selector and must outlive it; `inspected` as Table
+// has it.
 template <class Entry>
-RuleIndex make_index(std::vector<uint32_t> chosen, const std::vector<Entry>& entries) {
+RuleIndex make_index(std::vector<uint32_t> chosen, const std::vector<Entry>& entries,
+                     const std::vector<bool>& inspected = {}) {
   RuleIndex index;
   index.rules = std::move(chosen);
   if (index.rules.empty()) return index;
   std::vector<const CompiledSelector*> selectors;
   for (const uint32_t i : index.rules) selectors.push_back(&entries[i].selector);
-  index.table = std::make_unique<const Table>(std::move(selectors));
+  index.table = std::make_unique<const Table>(std::move(selectors), inspected);
   return index;
 }
 

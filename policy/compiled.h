@@ -14,6 +14,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "policy/args_reader.h"
 #include "policy/budget.h"
 #include "policy/condition.h"
 #include "policy/decision.h"
@@ -46,14 +47,15 @@ struct CompiledRule {
 
   bool holds_at(Time now) const { return now < until; }
   // Whether its condition holds of a call that it selects.
-  Truth truth(const Call& call) const {
+  Truth truth(const Call& call, ArgsReader& args) const {
     if (!holds_at(call.time)) return Truth::kFalse;
-    return when ? when->evaluate(call) : Truth::kTrue;
+    return when ? when->evaluate(call, args) : Truth::kTrue;
   }
   // Whether it matches a call that it selects. Doubt never widens access: it lets a deny match and
   // no allow; an ask in doubt holds what something else grants.
   bool applies(const Call& call) const {
-    const Truth held = truth(call);
+    ArgsReader args(call.args);
+    const Truth held = truth(call, args);
     return info.effect == Effect::kAllow ? held == Truth::kTrue : held != Truth::kFalse;
   }
 };
@@ -84,10 +86,10 @@ struct CompiledPrice {
   bool reads_args() const {
     return policy::reads_args(when) || terms.from == PriceTerms::From::kArgs;
   }
-  bool meets_case_variant(const Call& call) const {
-    return (when && when->meets_case_variant(call)) ||
-           (terms.from == PriceTerms::From::kArgs && call.args &&
-            policy::meets_case_variant(*call.args, terms.value));
+  bool meets_case_variant(const Call& call, ArgsReader& args) const {
+    return (when && when->meets_case_variant(call, args)) ||
+           (terms.from == PriceTerms::From::kArgs && args.has_args() &&
+            args.read(terms.value).has_variant);
   }
 };
 
@@ -137,11 +139,7 @@ struct RuleIndex {
 // The rules of one role set that cover one upstream, in the order in which they decide. Those in
 // report mode stand in `reporting` alone.
 struct RuleTable {
-  std::vector<uint32_t> rules;
-  std::unique_ptr<const Table> table;  // positions are indexes into `rules`
-  // Those whose condition reads values by name, alone: to find calls with two readings.
-  std::vector<uint32_t> reading_rules;
-  std::unique_ptr<const Table> reading;  // null when there are none
+  RuleIndex enforced;
   RuleIndex reporting;
   RuleIndex guarding;  // those with guards of their own
 };
@@ -214,24 +212,38 @@ struct PolicySet::Compiled {
 
 // The first rule, among those of the agent, that selects the call and that `accept` takes; null
 // when there is none. The one way by which decisions, lists and explanations look rules up.
-template <class Accept>
+// `inspect` is shown every rule that reads_names() and selects the call, if `inspecting`.
+template <class Accept, class Inspect>
 const CompiledRule* find_rule(const PolicySet::Compiled& compiled, AgentId agent, const Call& call,
-                              Accept&& accept) {
+                              Accept&& accept, bool inspecting, Inspect&& inspect) {
   const RoleSet& set = compiled.role_sets[compiled.agent_states[agent].role_set];
   const std::optional<uint32_t> upstream = compiled.find_table(call);
   if (!upstream) {  // named nowhere: only globs can cover it
+    const CompiledRule* first = nullptr;
     for (const uint32_t rule : set.rules) {
       const CompiledRule& candidate = compiled.rules[rule];
-      if (candidate.selector.matches(call) && accept(candidate)) return &candidate;
+      const bool inspected = inspecting && reads_names(candidate.when);
+      if ((first && !inspected) || !candidate.selector.matches(call)) continue;
+      if (inspected) inspect(candidate);
+      if (!first && accept(candidate)) first = &candidate;
+      if (first && !inspecting) break;
     }
-    return nullptr;
+    return first;
   }
   const int32_t index = set.tables[*upstream];
   if (index < 0) return nullptr;
-  const RuleTable& table = compiled.tables[static_cast<size_t>(index)];
+  const RuleIndex& table = compiled.tables[static_cast<size_t>(index)].enforced;
+  if (!table.table) return nullptr;
   const uint32_t position = table.table->find_first(
-      call, [&](uint32_t p) { return accept(compiled.rules[table.rules[p]]); });
+      call, [&](uint32_t p) { return accept(compiled.rules[table.rules[p]]); }, inspecting,
+      [&](uint32_t p) { inspect(compiled.rules[table.rules[p]]); });
   return position == Table::kNone ? nullptr : &compiled.rules[table.rules[position]];
+}
+
+template <class Accept>
+const CompiledRule* find_rule(const PolicySet::Compiled& compiled, AgentId agent, const Call& call,
+                              Accept&& accept) {
+  return find_rule(compiled, agent, call, accept, false, [](const CompiledRule&) {});
 }
 
 }  // namespace reeve::policy

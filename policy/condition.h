@@ -33,6 +33,7 @@ struct Step {
   std::string key;  // of an object, also when it looks like a number
   std::optional<size_t> index;
   bool every = false;
+  uint32_t hash = 0;  // json::key_hash() of `key`; set by add_step()
 };
 
 struct ValueRef {
@@ -42,6 +43,7 @@ struct ValueRef {
   std::string name;         // of a query parameter or header
   std::vector<Step> steps;  // of args
   bool every = false;       // a step is `*`
+  uint32_t hash = 0;        // of `steps`, for ArgsReader; set by add_step()
 };
 
 // A scalar of the policy: text, a number or a truth value.
@@ -51,6 +53,7 @@ struct Scalar {
   std::string text;
 };
 
+class ArgsReader;
 struct Test;
 
 struct Op {
@@ -103,11 +106,12 @@ class Condition {
   const std::vector<Part>& parts() const { return parts_; }
   bool reads(ValueRef::Root root) const;
 
-  // Allocates only to unescape a long string.
+  // Allocates only to unescape a long string. `args` reads the arguments of this call.
+  Truth evaluate(const Call& call, ArgsReader& args) const;
   Truth evaluate(const Call& call) const;
   // Whether a key of the call equals, but for case folding, one that this condition reads: such a
   // call has two readings.
-  bool meets_case_variant(const Call& call) const;
+  bool meets_case_variant(const Call& call, ArgsReader& args) const;
   // The part that decided for `truth`, which is not kTrue: the first with that result.
   const Part* decisive_part(const Call& call, Truth truth) const;
 
@@ -115,10 +119,8 @@ class Condition {
   std::vector<Part> parts_;
 };
 
-// The value that a path without `*` leads to; nothing when there is none.
-std::optional<json::Value> find_value(const json::Value& root, const ValueRef& path);
-// Whether a key on the way equals, but for case folding, one of the path.
-bool meets_case_variant(const json::Value& root, const ValueRef& path);
+// Appends a step to a path, the only way by which one grows.
+void add_step(ValueRef& ref, Step step);
 
 }  // namespace reeve::policy
 

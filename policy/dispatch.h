@@ -27,7 +27,7 @@ class InnerCall {
   const Call& call() const { return call_; }
 
  private:
-  const char* read_args(const DispatchInfo& dispatch, const json::Value& outer_args);
+  const char* read_args(const std::optional<json::Value>& args);
 
   json::Parser parser_;  // of arguments that are JSON text
   std::string name_;

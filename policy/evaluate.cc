@@ -33,61 +33,50 @@ Verdict verdict_of(Effect effect) {
   return Verdict::kDeny;
 }
 
-// Whether a rule that selects the call, and is in force, reads a key that has a case variant there.
-bool has_two_readings(const PolicySet::Compiled& compiled, AgentId agent, const Call& call) {
-  if (!call.args && call.query.empty()) return false;
-  const auto meets = [&](const CompiledRule& rule) {
-    return rule.holds_at(call.time) && rule.when && rule.when->meets_case_variant(call);
-  };
-  const RoleSet& set = compiled.role_sets[compiled.agent_states[agent].role_set];
-  const auto upstream = compiled.find_table(call);
-  if (!upstream) return find_rule(compiled, agent, call, meets) != nullptr;
-  const int32_t index = set.tables[*upstream];
-  if (index < 0) return false;
-  const RuleTable& table = compiled.tables[static_cast<size_t>(index)];
-  if (!table.reading) return false;
-  return table.reading->find_first(call, [&](uint32_t position) {
-    return meets(compiled.rules[table.reading_rules[position]]);
-  }) != Table::kNone;
-}
+constexpr const char* kTwoReadings = "a key that equals, but for case, one that a rule reads";
 
-// The same for what the call costs, and for the budgets that cover it.
-bool cost_has_two_readings(const PolicySet::Compiled& compiled, AgentId agent, const Call& call) {
+// Whether a price or a budget that selects the call reads a key that has a case variant there.
+bool cost_has_two_readings(const PolicySet::Compiled& compiled, AgentId agent, const Call& call,
+                           ArgsReader& args) {
   bool found = false;
   if (const auto upstream = compiled.find_table(call)) {
     compiled.price_tables[*upstream].reading.visit(call, [&](uint32_t index) {
       const CompiledPrice& price = compiled.prices[index];
-      found = found || (call.time >= price.since && price.meets_case_variant(call));
+      found = found || (call.time >= price.since && price.meets_case_variant(call, args));
     });
   }
   const CompiledAgent& state = compiled.agent_states[agent];
   if (found || !state.budgets_read_names) return found;
   return std::any_of(state.budgets.begin(), state.budgets.end(), [&](const BudgetUse& use) {
     const CompiledBudget& budget = compiled.budgets[use.budget];
-    return budget.when && budget.selector.matches(call) && budget.when->meets_case_variant(call);
+    return budget.when && budget.selector.matches(call) &&
+           budget.when->meets_case_variant(call, args);
   });
 }
 
-const char* fault_of(const PolicySet::Compiled& compiled, AgentId agent, const Call& call) {
-  if (const char* fault = malformed(call)) return fault;
-  if (has_two_readings(compiled, agent, call) || cost_has_two_readings(compiled, agent, call)) {
-    return "a key that equals, but for case, one that a rule reads";
-  }
-  return nullptr;
-}
-
-// By the rules alone. `granted`: something else grants the call, so that an ask in doubt holds it.
+// By the rules alone; malformed where a rule, price or budget that selects the call reads a key
+// that has a case variant there. `granted`: something else grants the call, so that an ask in doubt
+// holds it.
 Decision decide_by_rules(const PolicySet::Compiled& compiled, AgentId agent, const Call& call,
                          bool granted) {
+  ArgsReader args(call.args);
+  const bool has_names = call.args || !call.query.empty();
+  bool two_readings = has_names && cost_has_two_readings(compiled, agent, call, args);
   const CompiledRule* in_doubt = nullptr;  // the first ask of which that is so
-  const CompiledRule* rule = find_rule(compiled, agent, call, [&](const CompiledRule& candidate) {
-    const Truth truth = candidate.truth(call);
+  const auto accept = [&](const CompiledRule& candidate) {
+    const Truth truth = candidate.truth(call, args);
     if (candidate.info.effect == Effect::kDeny) return truth != Truth::kFalse;
     if (truth != Truth::kDoubt) return truth == Truth::kTrue;
     const bool holds = candidate.info.effect == Effect::kAsk;
     if (holds && (!in_doubt || &candidate < in_doubt)) in_doubt = &candidate;
     return false;
-  });
+  };
+  const CompiledRule* rule =
+      find_rule(compiled, agent, call, accept, has_names, [&](const CompiledRule& candidate) {
+        if (!candidate.holds_at(call.time)) return;
+        two_readings = two_readings || candidate.when->meets_case_variant(call, args);
+      });
+  if (two_readings) return {Verdict::kMalformed, Reason::kMalformed, nullptr, kTwoReadings};
   const bool is_denied = rule && rule->info.effect == Effect::kDeny;
   // Rules lie in the order in which they decide, so the lower address goes first.
   if (in_doubt && !is_denied && (rule ? in_doubt < rule : granted)) rule = in_doubt;
@@ -100,7 +89,7 @@ Decision decide_by_rules(const PolicySet::Compiled& compiled, AgentId agent, con
 Decision PolicySet::decide(AgentId agent, const Call& call) const {
   const Reason state = state_of(compiled_->agent_states[agent], call.time);
   if (state != Reason::kDefault) return {Verdict::kDeny, state, nullptr, ""};
-  if (const char* fault = fault_of(*compiled_, agent, call)) {
+  if (const char* fault = malformed(call)) {
     return {Verdict::kMalformed, Reason::kMalformed, nullptr, fault};
   }
   return decide_by_rules(*compiled_, agent, call, false);
@@ -109,11 +98,12 @@ Decision PolicySet::decide(AgentId agent, const Call& call) const {
 Decision PolicySet::decide_dispatched(AgentId agent, const Call& outer, const Call& inner) const {
   const Decision decision = decide(agent, inner);
   if (decision.reason != Reason::kRule && decision.reason != Reason::kDefault) return decision;
-  if (const char* fault = fault_of(*compiled_, agent, outer)) {
+  if (const char* fault = malformed(outer)) {
     return {Verdict::kMalformed, Reason::kMalformed, nullptr, fault};
   }
   const bool granted = !decision.denied();
   const Decision around = decide_by_rules(*compiled_, agent, outer, granted);
+  if (around.verdict == Verdict::kMalformed) return around;
   if (around.denied() && around.reason == Reason::kRule) return around;
   return granted && around.verdict == Verdict::kAsk && decision.allowed() ? around : decision;
 }
@@ -160,10 +150,11 @@ const RuleInfo* PolicySet::reported(AgentId agent, const Call& call,
 std::vector<const GuardInfo*> PolicySet::guards(AgentId agent, const Call& call) const {
   const RoleSet& set = compiled_->role_sets[compiled_->agent_states[agent].role_set];
   std::vector<uint32_t> found = set.guards;
+  ArgsReader args(call.args);
   const auto add = [&](uint32_t index) {
     const CompiledRule& rule = compiled_->rules[index];
     // In doubt too: a guard only narrows.
-    if (rule.truth(call) == Truth::kFalse) return;
+    if (rule.truth(call, args) == Truth::kFalse) return;
     found.insert(found.end(), rule.guards.begin(), rule.guards.end());
   };
   if (const auto upstream = compiled_->find_table(call)) {
@@ -204,7 +195,7 @@ Decision PolicySet::may_use(AgentId agent, std::string_view upstream, Time now) 
   if (known) {
     const int32_t table = set.tables[*known];
     if (table < 0) return {};
-    rules = compiled_->tables[static_cast<size_t>(table)].rules;
+    rules = compiled_->tables[static_cast<size_t>(table)].enforced.rules;
   }
   for (const uint32_t index : rules) {
     const CompiledRule& rule = compiled_->rules[index];

@@ -136,7 +136,8 @@ class Explainer {
     if (!rule.holds_at(call_.time)) return "matches, but its `until` is over";
     if (rule.info.report && rule.applies(call_)) return "matches, but is only reported";
     if (rule.when && !rule.applies(call_)) return why_condition_fails(rule);
-    if (rule.truth(call_) == Truth::kDoubt && rule.info.effect == Effect::kAsk &&
+    ArgsReader args(call_.args);
+    if (rule.truth(call_, args) == Truth::kDoubt && rule.info.effect == Effect::kAsk &&
         out_.decision.reason == Reason::kDefault) {
       return why_condition_fails(rule) + ", and nothing grants the call";
     }

@@ -2,9 +2,10 @@
 //
 // One pass over the bytes with an explicit stack writes a tape: one 16-byte node for each value and
 // key, in source order, each knowing where its bytes are and which node follows its subtree. Keys
-// are hashed as they pass; when an object closes, its hashes are compared with each other (all
-// pairs when few, sorted when many), and only equal hashes look at text. Sorting keeps the worst
-// case at n log n even for someone who can make hashes collide.
+// are hashed as they pass, for which those that differ only in case are one (key_hash()); when an
+// object closes, its hashes are compared with each other (all pairs when few, sorted when many),
+// and only equal hashes look at text. Sorting keeps the worst case at n log n even for someone who
+// can make hashes collide, or writes one key in many cases.
 //
 // Does not convert numbers and does not copy strings. Tested by tests/policy/json_test.cc and
 // tests/fuzz/json_fuzz.cc.
@@ -68,6 +69,7 @@ class Walk {
   [[gnu::always_inline]] inline bool key();
   [[gnu::always_inline]] inline bool after_value(bool& more);
   bool distinct_keys(size_t first);
+  bool distinct_pair(uint64_t a, uint64_t b);
   bool distinct_run(const uint64_t* first, const uint64_t* last);
   std::string_view inner(uint32_t node) const {
     const Node& n = tape_.nodes[node];
@@ -79,8 +81,6 @@ class Walk {
   }
 
   Tape& tape_;
-  // Differs between processes by where the system puts them; values never depend on it.
-  const uint64_t seed_ = reinterpret_cast<uintptr_t>(&tape_) * 0xD6E8FEB86659FD93 | 1;
   const Limits& limits_;
   const std::string_view text_;
   const char* p_;
@@ -268,9 +268,10 @@ bool Walk::key() {
   const char* const begin = p_;
   if (!string()) return false;
   const bool escapes = (tape_.nodes[node].info & kEscapes) != 0;
-  const uint64_t hash = hash_text(
-      escapes ? key_text(node, tape_.scratch) : std::string_view(begin + 1, p_ - begin - 2), seed_);
-  tape_.keys.push_back(hash << 32 | node);
+  const uint32_t hash = hash_key(escapes ? key_text(node, tape_.scratch)
+                                         : std::string_view(begin + 1, p_ - begin - 2));
+  tape_.nodes[node].next = hash;
+  tape_.keys.push_back(uint64_t{hash} << 32 | node);
   skip_space();
   if (p_ == end_) return fail("unexpected end");
   if (*p_ != ':') return fail("expected `:`");
@@ -295,9 +296,7 @@ bool Walk::distinct_keys(size_t first) {
   if (static_cast<size_t>(end - begin) <= kFewKeys) {
     for (const uint64_t* a = begin; a != end; ++a) {
       for (const uint64_t* b = a + 1; b != end; ++b) {
-        if (*a >> 32 != *b >> 32) continue;
-        const uint64_t pair[] = {*a, *b};
-        if (!distinct_run(pair, pair + 2)) return false;
+        if (*a >> 32 == *b >> 32 && !distinct_pair(*a, *b)) return false;
       }
     }
     return true;
@@ -310,6 +309,13 @@ bool Walk::distinct_keys(size_t first) {
     run = past;
   }
   return true;
+}
+
+[[gnu::noinline]] bool Walk::distinct_pair(uint64_t a, uint64_t b) {
+  std::string scratch;
+  const uint32_t later = static_cast<uint32_t>(b);
+  if (key_text(static_cast<uint32_t>(a), tape_.scratch) != key_text(later, scratch)) return true;
+  return duplicate(later);
 }
 
 // Whether the texts of keys with one hash differ. Rare, so this may allocate.

@@ -55,6 +55,9 @@ class Value {
   // Objects: whether a key other than `key` equals it under simple case folding, as Go's
   // encoding/json compares (ASCII, and U+017F for s, U+212A for k).
   bool has_case_variant(std::string_view key) const;
+  // Both in one pass; `hash` is key_hash(key).
+  struct Lookup;
+  Lookup look_up(std::string_view key, uint32_t hash) const;
   // Objects and arrays.
   size_t size() const;
 
@@ -70,6 +73,11 @@ class Value {
   const Node& node() const;
   const Parser* parser_;
   uint32_t index_;
+};
+
+struct Value::Lookup {
+  std::optional<Value> value;
+  bool has_variant = false;
 };
 
 struct Member {
@@ -156,6 +164,9 @@ class Parser {
   std::string_view source_;
   std::unique_ptr<Tape> tape_;
 };
+
+// Equal for keys that are equal or each other's case variant. Differs between processes.
+uint32_t key_hash(std::string_view key);
 
 // `text` (UTF-8) under the folding of has_case_variant(): two keys that some reader takes for one
 // fold to the same text. A view of `text` or of `scratch`.

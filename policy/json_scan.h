@@ -1,4 +1,4 @@
-// Bytes in bulk for json.cc: the end of a run of plain string text, and a key's hash.
+// Bytes in bulk for json*.cc: the end of a run of plain string text, and a key's hash.
 #ifndef REEVE_POLICY_JSON_SCAN_H_
 #define REEVE_POLICY_JSON_SCAN_H_
 
@@ -65,16 +65,25 @@ inline const char* skip_plain(const char* p, const char* end) {
   return p;
 }
 
-// 32 well-mixed bits of `text`. The seed spares the sort from whoever would make hashes collide.
-inline uint32_t hash_text(std::string_view text, uint64_t seed) {
+// 32 well-mixed bits of a key, for which keys that differ only in the case of ASCII letters are
+// one; `has_other` is set when the key has other characters, whose folding this does not know. Bits
+// that case does not touch are lost with it (`@` is "`"): whoever compares hashes compares texts,
+// too.
+inline uint32_t hash_ignoring_case(std::string_view text, uint64_t seed, bool& has_other) {
+  constexpr uint64_t kLower = 0x2020202020202020;
   const auto mix = [seed](uint64_t hash, uint64_t word) {
-    const auto product = static_cast<unsigned __int128>(hash ^ word) * seed;
+    const auto product = static_cast<unsigned __int128>(hash ^ (word | kLower)) * seed;
     return static_cast<uint64_t>(product) ^ static_cast<uint64_t>(product >> 64);
   };
   uint64_t hash = 0x9E3779B97F4A7C15 + text.size();
+  uint64_t seen = 0;
   const char* p = text.data();
   size_t left = text.size();
-  for (; left > 8; left -= 8, p += 8) hash = mix(hash, load8(p));
+  for (; left > 8; left -= 8, p += 8) {
+    const uint64_t word = load8(p);
+    seen |= word;
+    hash = mix(hash, word);
+  }
   uint64_t tail = 0;
   if (left == 8) {
     tail = load8(p);
@@ -87,7 +96,23 @@ inline uint32_t hash_text(std::string_view text, uint64_t seed) {
     const auto byte = [p](size_t i) { return static_cast<uint64_t>(static_cast<uint8_t>(p[i])); };
     tail = byte(0) | byte(left / 2) << 8 | byte(left - 1) << 16;
   }
+  has_other = ((seen | tail) & 0x8080808080808080) != 0;
   return static_cast<uint32_t>(mix(hash, tail) >> 32);
+}
+
+// Where the system puts it differs between processes, and seeds the hashes: so whoever writes the
+// keys of a call cannot make them collide. Nothing but speed depends on it.
+inline constexpr char kSeedPlace = 0;
+
+// Of a key with characters beyond ASCII, which it folds first; in json_value.cc.
+uint32_t hash_folded(std::string_view key, uint64_t seed);
+
+// key_hash(), for those who hash many.
+inline uint32_t hash_key(std::string_view key) {
+  const uint64_t seed = reinterpret_cast<uintptr_t>(&kSeedPlace) * 0xD6E8FEB86659FD93 | 1;
+  bool has_other = false;
+  const uint32_t hash = hash_ignoring_case(key, seed, has_other);
+  return has_other ? hash_folded(key, seed) : hash;
 }
 
 }  // namespace reeve::json

@@ -1,7 +1,9 @@
 // The tape that json.cc writes and json_value.cc reads; included by no one else.
 //
 // One 16-byte node for each value and key, in source order. A container's children follow it; a
-// member is its key's node and then its value.
+// member is its key's node and then its value. After a key always comes its value, so `next` of a
+// key holds key_hash() instead: a key is found, and one that differs from it in case, by comparing
+// numbers.
 #ifndef REEVE_POLICY_JSON_TAPE_H_
 #define REEVE_POLICY_JSON_TAPE_H_
 
@@ -19,7 +21,7 @@ namespace reeve::json {
 struct Node {
   uint32_t begin;  // of the raw bytes in the source
   uint32_t end;    // one past them
-  uint32_t next;   // the node after this value and all inside it
+  uint32_t next;   // the node after this value and all inside it; of a key, its hash
   uint32_t info;   // Type in bits 0..2, escapes in bit 3, members or items from bit 4
 };
 

@@ -1,9 +1,10 @@
 // Look-ups on a parsed text: everything is read from the source bytes through the tape.
 //
-// Keys compare by their unescaped text; an object's members are walked in order, which for the
-// objects of a call is faster than any index.
+// Keys compare by their unescaped text, but first by the hash that their node holds; an object's
+// members are walked in order, which for the objects of a call is faster than any index.
 #include <cassert>
 
+#include "policy/json_scan.h"
 #include "policy/json_tape.h"
 
 namespace reeve::json {
@@ -31,7 +32,23 @@ uint8_t take_folded(std::string_view& text) {
   return c;
 }
 
+// Whether two texts are one under fold(). Allocates nothing.
+bool equals_folded(std::string_view a, std::string_view b) {
+  while (!a.empty() && !b.empty()) {
+    if (take_folded(a) != take_folded(b)) return false;
+  }
+  return a.empty() && b.empty();
+}
+
 }  // namespace
+
+uint32_t key_hash(std::string_view key) { return hash_key(key); }
+
+uint32_t hash_folded(std::string_view key, uint64_t seed) {
+  bool has_other = false;
+  std::string scratch;
+  return hash_ignoring_case(fold(key, scratch), seed, has_other);
+}
 
 const Node& Value::node() const { return parser_->tape_->nodes[index_]; }
 
@@ -66,25 +83,31 @@ bool Value::equals(std::string_view other) const {
 }
 
 std::optional<Value> Value::find(std::string_view key) const {
-  if (!is_object()) return std::nullopt;
-  for (const Member member : members()) {
-    if (member.key.equals(key)) return member.value;
-  }
-  return std::nullopt;
+  return look_up(key, hash_key(key)).value;
 }
 
 bool Value::has_case_variant(std::string_view key) const {
-  if (!is_object()) return false;
-  std::string scratch, key_scratch, name_scratch;
-  const std::string_view folded = fold(key, key_scratch);
-  for (const Member member : members()) {
-    // Folding takes away at most two bytes of three, and escapes only add: most keys end here.
-    if (3 * (member.key.raw().size() - 2) < key.size()) continue;
-    const std::string_view name = member.key.text(scratch);
-    if (name.size() <= 3 * key.size() && name != key && fold(name, name_scratch) == folded)
-      return true;
+  return look_up(key, hash_key(key)).has_variant;
+}
+
+Value::Lookup Value::look_up(std::string_view key, uint32_t hash) const {
+  Lookup found;
+  const Node* const nodes = parser_->tape_->nodes.get();
+  if (type_of(nodes[index_]) != Type::kObject) return found;
+  uint32_t at = index_ + 1;
+  for (uint32_t left = nodes[index_].info >> kCountShift; left > 0; --left) {
+    if (nodes[at].next == hash) {
+      const Value name(parser_, at);
+      if (name.equals(key)) {
+        found.value = Value(parser_, at + 1);
+      } else if (!found.has_variant) {
+        std::string scratch;
+        found.has_variant = equals_folded(name.text(scratch), key);
+      }
+    }
+    at = nodes[at + 1].next;
   }
-  return false;
+  return found;
 }
 
 size_t Value::size() const { return node().info >> kCountShift; }

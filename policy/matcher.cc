@@ -169,7 +169,11 @@ PatternIndex::PatternIndex(std::vector<Entry> entries) {
   builder.flatten(*this);
 }
 
-Table::Table(std::vector<const CompiledSelector*> selectors) : selectors_(std::move(selectors)) {
+Table::Table(std::vector<const CompiledSelector*> selectors, const std::vector<bool>& inspected)
+    : selectors_(std::move(selectors)) {
+  if (std::find(inspected.begin(), inspected.end(), true) != inspected.end()) {
+    inspected_ = inspected;
+  }
   std::array<std::vector<PatternIndex::Entry>, 7> entries;
   for (uint32_t position = 0; position < selectors_.size(); ++position) {
     const CompiledSelector& selector = *selectors_[position];
@@ -180,7 +184,8 @@ Table::Table(std::vector<const CompiledSelector*> selectors) : selectors_(std::m
     for (size_t kind = 0; kind < entries.size(); ++kind) {
       if (selector_kind(static_cast<Kind>(kind)) != selector.kind()) continue;
       for (const TargetPattern& pattern : selector.patterns()) {
-        entries[kind].push_back({&pattern, position, 0, false});
+        entries[kind].push_back(
+            {&pattern, position, 0, false, !inspected_.empty() && inspected_[position]});
       }
     }
   }

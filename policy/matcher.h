@@ -29,6 +29,7 @@ class PatternIndex {
     uint32_t position = 0;  // of its selector
     uint16_t methods = 0xFFFF;
     bool certain = false;  // being reached in the trie is a match, but for the method
+    bool inspected = false;
   };
 
   explicit PatternIndex(std::vector<Entry> entries);
@@ -83,19 +84,28 @@ class PatternIndex {
 
 class Table {
  public:
-  // `selectors` in the order in which they decide; they must outlive the table.
-  explicit Table(std::vector<const CompiledSelector*> selectors);
+  // `selectors` in the order in which they decide; they must outlive the table. `inspected` has
+  // those that find_first() shows beyond the first; empty: none.
+  explicit Table(std::vector<const CompiledSelector*> selectors,
+                 const std::vector<bool>& inspected = {});
 
   static constexpr uint32_t kNone = 0xFFFFFFFF;
 
   // The first position whose selector selects the call and for which `accept(position)` holds.
   template <class Accept>
-  uint32_t find_first(const Call& call, Accept&& accept) const;
+  uint32_t find_first(const Call& call, Accept&& accept) const {
+    return find_first(call, accept, false, [](uint32_t) {});
+  }
+  // If `inspecting`, calls `inspect(position)` for every inspected selector that selects the call,
+  // also behind the first, in no certain order: one walk answers both questions.
+  template <class Accept, class Inspect>
+  uint32_t find_first(const Call& call, Accept&& accept, bool inspecting, Inspect&& inspect) const;
 
   size_t size() const { return selectors_.size(); }
 
  private:
   std::vector<const CompiledSelector*> selectors_;
+  std::vector<bool> inspected_;
   std::vector<uint32_t> whole_;                                 // positions without a selector
   std::array<std::unique_ptr<const PatternIndex>, 7> by_kind_;  // by Kind
 };
@@ -124,29 +134,35 @@ void PatternIndex::walk(std::string_view text, Visit&& visit) const {
   }
 }
 
-template <class Accept>
-uint32_t Table::find_first(const Call& call, Accept&& accept) const {
+template <class Accept, class Inspect>
+uint32_t Table::find_first(const Call& call, Accept&& accept, bool inspecting,
+                           Inspect&& inspect) const {
+  inspecting = inspecting && !inspected_.empty();
   uint32_t best = kNone;
   for (const uint32_t position : whole_) {
-    if (selectors_[position]->matches_target(call) && accept(position)) {
-      best = position;
-      break;
-    }
+    const bool inspected = inspecting && inspected_[position];
+    if (best != kNone && !inspected) continue;
+    if (!selectors_[position]->matches_target(call)) continue;
+    if (inspected) inspect(position);
+    if (best == kNone && accept(position)) best = position;
+    if (best != kNone && !inspecting) break;
   }
   const PatternIndex* index = by_kind_[static_cast<size_t>(call.kind)].get();
   if (!index) return best;
   const uint16_t method = call.kind == Kind::kHttp ? method_bit(call.action) : 0xFFFF;
   index->walk(target_of(call), [&](const PatternIndex::Entry& entry) {
-    if (entry.position >= best) return false;
+    const bool inspected = inspecting && entry.inspected;
+    if (entry.position >= best && !inspected) return inspecting;
     if (!(entry.methods & method)) return true;
     const bool certain = entry.certain && method != kOtherMethod;
     if (!certain && !entry.pattern->matches(call)) return true;
     const CompiledSelector& selector = *selectors_[entry.position];
     if (!selector.may_select_method(entry.pattern->pattern(), call)) return true;
     if (selector.has_except() && selector.excepts(call)) return true;
-    if (!accept(entry.position)) return true;
+    if (inspected) inspect(entry.position);
+    if (entry.position >= best || !accept(entry.position)) return true;
     best = entry.position;
-    return false;
+    return inspecting;
   });
   return best;
 }

@@ -71,6 +71,12 @@ int compare_digits(std::string_view a, std::string_view b) {
   }
 }
 
+bool is_whole(std::string_view text) {
+  size_t at = 0;
+  while (at < text.size() && is_digit(text[at])) ++at;
+  return at == text.size();
+}
+
 }  // namespace
 
 bool is_number(std::string_view text) {
@@ -94,6 +100,11 @@ bool is_number(std::string_view text) {
 }
 
 int compare_numbers(std::string_view a, std::string_view b) {
+  if (is_whole(a) && is_whole(b)) {  // the usual ones; without leading zeros, as the grammar has it
+    if (a.size() != b.size()) return a.size() < b.size() ? -1 : 1;
+    const int order = a.compare(b);
+    return order < 0 ? -1 : order > 0 ? 1 : 0;
+  }
   const Scaled x = scale(a);
   const Scaled y = scale(b);
   if (x.zero && y.zero) return 0;

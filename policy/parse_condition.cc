@@ -94,13 +94,12 @@ class ConditionReader {
                               subject_of_selector()));
     }
     if (root == "args") {
-      if (!read_steps(rest, value.steps)) {
+      if (!read_steps(rest, value)) {
         return fail(
             fmt::format("`{}` is no path; write it as `args.a.b.0`, a key with a dot in "
                         "quotes",
                         shown(text)));
       }
-      for (const Step& step : value.steps) value.every = value.every || step.every;
       return value;
     }
     value.root = root == "query" ? ValueRef::Root::kQuery : ValueRef::Root::kHeader;
@@ -369,7 +368,7 @@ class ConditionReader {
 
 }  // namespace
 
-bool read_steps(std::string_view path, std::vector<Step>& steps) {
+bool read_steps(std::string_view path, ValueRef& value) {
   while (true) {
     Step step;
     size_t end = 0;
@@ -388,8 +387,8 @@ bool read_steps(std::string_view path, std::vector<Step>& steps) {
       const auto [stop, code] = std::from_chars(step.key.data(), last, index);
       if (code == std::errc() && stop == last) step.index = index;
     }
-    steps.push_back(std::move(step));
-    if (steps.size() > kMostSteps) return false;
+    add_step(value, std::move(step));
+    if (value.steps.size() > kMostSteps) return false;
     if (end == path.size()) return true;
     if (path[end] != '.' || end + 1 == path.size()) return false;
     path.remove_prefix(end + 1);

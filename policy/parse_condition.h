@@ -15,7 +15,7 @@ std::shared_ptr<const Condition> read_condition(FileReader& reader, const yaml::
                                                 SelectorKind selector);
 
 // The steps of a dotted path, `a.b.0` or `lines.*.sku`, appended. False when it is no path.
-bool read_steps(std::string_view path, std::vector<Step>& steps);
+bool read_steps(std::string_view path, ValueRef& value);
 
 }  // namespace reeve::policy
 

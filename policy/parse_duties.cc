@@ -61,8 +61,8 @@ void read_finders(FileReader& reader, const yaml::Node& node, GuardInfo& guard) 
 
 void read_fields(FileReader& reader, const yaml::Node& node, GuardInfo& guard) {
   for (Text& field : read_texts(reader, node, "fields")) {
-    std::vector<Step> steps;
-    if (read_steps(field.value, steps)) {
+    ValueRef place;
+    if (read_steps(field.value, place)) {
       guard.fields.push_back(std::move(field.value));
     } else {
       reader.error(mark_of(field),
@@ -77,9 +77,7 @@ void read_fields(FileReader& reader, const yaml::Node& node, GuardInfo& guard) {
 bool read_dispatch_path(FileReader& reader, const Text& text, ValueRef& value) {
   value.text = text.value;
   const bool good = text.value.starts_with("args.") &&
-                    read_steps(std::string_view(text.value).substr(5), value.steps) &&
-                    std::none_of(value.steps.begin(), value.steps.end(),
-                                 [](const Step& step) { return step.every; });
+                    read_steps(std::string_view(text.value).substr(5), value) && !value.every;
   if (!good) {
     reader.error(mark_of(text), fmt::format("`{}` is no place in the arguments; write it as "
                                             "`args.name`",

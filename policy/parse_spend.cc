@@ -102,8 +102,7 @@ bool read_cost_from(FileReader& reader, const yaml::Node& node, PriceSource& pri
   value.text = from.value;
   const size_t dot = from.value.find('.');
   const bool known = of_args || from.value.starts_with("result.");
-  if (!known || !read_steps(std::string_view(from.value).substr(dot + 1), value.steps) ||
-      std::any_of(value.steps.begin(), value.steps.end(), [](const Step& s) { return s.every; })) {
+  if (!known || !read_steps(std::string_view(from.value).substr(dot + 1), value) || value.every) {
     reader.error(mark_of(from), fmt::format("`{}` is no value that a cost can come from; write "
                                             "`args.amount` or `result._meta.cost`",
                                             shown(from.value)));

@@ -251,7 +251,9 @@ TEST_CASE("the table finds what a walk over all selectors finds") {
     }
     std::vector<const CompiledSelector*> pointers;
     for (const CompiledSelector& selector : selectors) pointers.push_back(&selector);
-    const Table table(pointers);
+    std::vector<bool> inspected;
+    for (size_t i = 0; i < count; ++i) inspected.push_back(random() % 3 == 0);
+    const Table table(pointers, inspected);
     for (int i = 0; i < 50; ++i) {
       std::string target;
       const bool http = random() % 2 == 0;
@@ -269,7 +271,15 @@ TEST_CASE("the table finds what a walk over all selectors finds") {
         if (s != skipped && selectors[s].matches(call)) expected = s;
       }
       CAPTURE(target, call.action);
-      REQUIRE(table.find_first(call, [&](uint32_t p) { return p != skipped; }) == expected);
+      const auto accept = [&](uint32_t p) { return p != skipped; };
+      REQUIRE(table.find_first(call, accept) == expected);
+      std::vector<bool> shown(count), selected;
+      const auto show = [&](uint32_t p) { shown[p] = true; };
+      REQUIRE(table.find_first(call, accept, true, show) == expected);
+      for (uint32_t s = 0; s < count; ++s) {
+        selected.push_back(inspected[s] && selectors[s].matches(call));
+      }
+      REQUIRE(shown == selected);
     }
   }
 }
