@@ -3,7 +3,7 @@
 // its answers become the expectations of a tests.yaml, and the binary runs them as anyone's tests.
 //
 // REEVE_SEED repeats a run and REEVE_ROUNDS (policies) shortens or lengthens it.
-import {mkdirSync, writeFileSync} from 'node:fs';
+import {mkdirSync, rmSync, writeFileSync} from 'node:fs';
 import {createRequire} from 'node:module';
 import {join} from 'node:path';
 
@@ -79,10 +79,10 @@ const count = (list, condition) => list.filter(condition).length;
 
 scenario('reeve decides as Cedar does, and names the rule', async (s) => {
   console.log(`REEVE_SEED=${firstSeed} REEVE_ROUNDS=${policies}, ${callsPerPolicy} calls each`);
-  const folder = s.folder();
   const seen = {cases: 0, allowed: 0, refusedByRule: 0, refusedOtherwise: 0, unknown: 0};
   // As many at once as a command line takes.
   for (let first = 0; first < policies; first += 100) {
+    const folder = s.folder();
     const files = [];
     let cases = 0;
     for (let index = 0; index < Math.min(100, policies - first); ++index) {
@@ -102,6 +102,7 @@ scenario('reeve decides as Cedar does, and names the rule', async (s) => {
       assert.fail(shown(generate(firstSeed + first + index), message));
     }
     seen.cases += cases;
+    rmSync(folder, {recursive: true});
   }
   assert.equal(seen.cases, policies * callsPerPolicy);
   console.log(JSON.stringify(seen));
