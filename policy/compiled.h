@@ -106,7 +106,7 @@ struct TokenEntry {
 struct PolicySet::Compiled {
   std::string sha256;
   std::string currency;
-  bool ends_with_marker = false;
+  std::vector<std::string> marked_files;
 
   std::vector<AgentInfo> agents;
   std::vector<CompiledAgent> agent_states;  // by AgentId

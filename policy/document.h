@@ -124,9 +124,9 @@ struct PriceSource {
 
 struct PolicyDocument {
   std::vector<std::string> files;
-  bool complete = true;  // false: a file could not be read at all
-  bool ends_with_marker = false;
-  Text currency;  // empty when not given
+  bool complete = true;                   // false: a file could not be read at all
+  std::vector<std::string> marked_files;  // of `files`, those that end with `...`
+  Text currency;                          // empty when not given
   std::optional<std::vector<Text>> upstreams;
   std::vector<AgentSource> agents;
   std::vector<RoleSource> roles;
