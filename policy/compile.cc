@@ -96,7 +96,7 @@ class Compiler {
   std::unique_ptr<const Compiled> run(std::span<const SourceFile> files) {
     out_->sha256 = hash_files(files);
     out_->currency = resolution_.currency;
-    out_->ends_with_marker = document_.ends_with_marker;
+    out_->marked_files = document_.marked_files;
     out_->report = document_.mode.value == "report";
     for (const std::string& name : resolution_.upstreams) {
       out_->upstream_ids.emplace(name, static_cast<uint32_t>(out_->upstream_ids.size()));

@@ -167,7 +167,7 @@ struct TokenEntry {
 struct PolicySet::Compiled {
   std::string sha256;
   std::string currency;
-  bool ends_with_marker = false;
+  std::vector<std::string> marked_files;
   bool report = false;  // the whole policy is recorded, not enforced
 
   std::vector<AgentInfo> agents;

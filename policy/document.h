@@ -180,8 +180,8 @@ struct FeatureUse {
 
 struct PolicyDocument {
   std::vector<std::string> files;
-  bool complete = true;  // false: a file could not be read at all
-  bool ends_with_marker = false;
+  bool complete = true;                   // false: a file could not be read at all
+  std::vector<std::string> marked_files;  // of `files`, those that end with `...`
   Text mode;           // enforce | report; empty when not given
   Text unknown_model;  // deny | highest; empty when not given
   Text currency;       // empty when not given

@@ -100,7 +100,7 @@ void parse_file(const SourceFile& file, PolicyDocument& document, Diagnostics& d
     document.complete = false;
     return;
   }
-  document.ends_with_marker = document.ends_with_marker || yaml->ends_with_marker;
+  if (yaml->ends_with_marker) document.marked_files.push_back(file.name);
   FileReader reader{*yaml, document, diagnostics, index};
   if (yaml->root.is_null()) {
     reader.error({}, "empty policy; write at least `agents` and `roles`");

@@ -30,7 +30,7 @@ std::shared_ptr<const PolicySet> PolicySet::load(std::span<const SourceFile> fil
 
 std::string_view PolicySet::sha256() const { return compiled_->sha256; }
 std::string_view PolicySet::currency() const { return compiled_->currency; }
-bool PolicySet::ends_with_marker() const { return compiled_->ends_with_marker; }
+std::span<const std::string> PolicySet::marked_files() const { return compiled_->marked_files; }
 std::span<const AgentInfo> PolicySet::agents() const { return compiled_->agents; }
 bool PolicySet::report() const { return compiled_->report; }
 std::span<const FeaturePlace> PolicySet::features() const { return compiled_->features; }

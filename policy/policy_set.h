@@ -72,8 +72,8 @@ class PolicySet {
   // SHA-256 over the names and texts of the files, in hex.
   std::string_view sha256() const;
   std::string_view currency() const;
-  // Whether a file ended with the marker line `...` (the next load must then, too).
-  bool ends_with_marker() const;
+  // The names of the files that end with the marker line `...`, so that a cut can be told.
+  std::span<const std::string> marked_files() const;
 
   // The policy says `mode: report`: what it would refuse or hold is let through and recorded.
   bool report() const;

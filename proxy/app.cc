@@ -12,7 +12,6 @@
 #include <csignal>
 #include <limits>
 
-#include "proxy/enforceable.h"
 #include "proxy/log.h"
 #include "proxy/policy_files.h"
 #include "proxy/store/sqlite_store.h"
@@ -24,28 +23,13 @@ namespace {
 constexpr std::chrono::milliseconds kWatch{1000};
 constexpr std::chrono::milliseconds kDrainLook{20};
 
-std::shared_ptr<const policy::PolicySet> load_policy(const Config& config, bool needs_marker,
-                                                     Diagnostics& diagnostics) {
-  const auto files = read_policy_files(config.policy, diagnostics);
-  if (!files) return nullptr;
-  auto policy = policy::PolicySet::load(*files, config.wiring(), diagnostics);
-  if (policy) report_unenforced(*policy, Severity::kError, diagnostics);
-  if (diagnostics.has_errors()) return nullptr;
-  if (policy && needs_marker && !policy->ends_with_marker()) {
-    diagnostics.error({config.policy},
-                      "the file does not end with `...` as the running one does: "
-                      "it may be cut short; write it whole");
-    return nullptr;
-  }
-  return policy;
-}
-
 using SignalSet = net::asio::basic_signal_set<net::Executor>;
 
 }  // namespace
 
 Result<std::unique_ptr<App>> App::create(Config config, Diagnostics& diagnostics) {
-  auto policy = load_policy(config, false, diagnostics);
+  std::string seen = policy_files_signature(config.policy);
+  auto policy = load_policy_files(config.policy, config.wiring(), nullptr, diagnostics);
   if (!policy) return Error{"the policy cannot be used"};
   auto folder = store::StateFolder::open(config.state);
   if (!folder) return folder.error();
@@ -57,6 +41,7 @@ Result<std::unique_ptr<App>> App::create(Config config, Diagnostics& diagnostics
   if (!treasury) return treasury.error();
   std::unique_ptr<App> app(new App(std::move(config), std::move(*folder), std::move(*journal),
                                    std::move(*treasury), std::move(policy)));
+  app->seen_ = std::move(seen);
   for (const auto& worker : app->workers_) {
     if (auto bound = worker->listen(); !bound) return bound.error();
   }
@@ -174,16 +159,12 @@ net::Task<void> App::drain() {
 }
 
 net::Task<void> App::watch_files() {
-  std::string seen = policy_files_signature(config_.policy);
   for (;;) {
     net::ErrorCode ec;
     watch_timer_.expires_after(kWatch);
     co_await watch_timer_.async_wait(net::asio::redirect_error(net::kAwait, ec));
     if (ec) co_return;
-    std::string now = policy_files_signature(config_.policy);
-    if (now == seen) continue;
-    seen = std::move(now);
-    reload();
+    if (policy_files_signature(config_.policy) != seen_) reload();
   }
 }
 
@@ -201,7 +182,9 @@ void App::write_policy_line(std::string_view result, std::string_view error) {
 
 void App::reload() {
   Diagnostics diagnostics;
-  auto policy = load_policy(config_, snapshot_->policy->ends_with_marker(), diagnostics);
+  seen_ = policy_files_signature(config_.policy);
+  auto policy =
+      load_policy_files(config_.policy, config_.wiring(), snapshot_->policy.get(), diagnostics);
   for (const Diagnostic& diagnostic : diagnostics.all()) {
     log(diagnostic.severity == Severity::kError ? LogLevel::kError : LogLevel::kWarning,
         to_string(diagnostic));

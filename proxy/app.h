@@ -57,6 +57,7 @@ class App {
   net::Timer drain_timer_;
   uint64_t reloads_ok_ = 0, reloads_failed_ = 0;
   std::string last_reload_error_;
+  std::string seen_;  // signature of the policy's files before they were last read
   policy::Time loaded_at_{};
 };
 

@@ -2,6 +2,7 @@
 #ifndef REEVE_PROXY_POLICY_FILES_H_
 #define REEVE_PROXY_POLICY_FILES_H_
 
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -11,11 +12,20 @@
 
 namespace reeve {
 
-// Reads a file, or a folder without its dot-files and subfolders; links are followed. On any error
-// (missing, not permitted, no regular file, too large, a folder without a policy) appends to
-// `diagnostics` and returns nothing. Never blocks on a pipe or device.
+// Reads a file, or a folder without its dot-files and subfolders; links are followed. What is
+// returned stood there at one moment: files that change meanwhile are read again. On any error
+// (missing, not permitted, no regular file, too large, a folder without a policy, files that do not
+// stop changing) appends to `diagnostics` and returns nothing. Never blocks on a pipe or device.
 std::optional<std::vector<policy::SourceFile>> read_policy_files(const std::string& path,
                                                                  Diagnostics& diagnostics);
+
+// Reads and compiles a policy that is to be enforced: what the sidecar does not act on is an error
+// (enforceable.h). Where files of the one in force, if there is one, end with the line
+// `...`, the new ones of these names must too: else they may be cut short. Null on any error.
+std::shared_ptr<const policy::PolicySet> load_policy_files(const std::string& path,
+                                                           const policy::Wiring& wiring,
+                                                           const policy::PolicySet* in_force,
+                                                           Diagnostics& diagnostics);
 
 // One regular file of bounded size, under the same rules.
 std::optional<policy::SourceFile> read_source_file(const std::string& path,

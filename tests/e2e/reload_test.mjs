@@ -29,7 +29,7 @@ scenario('SIGHUP puts a good policy in force', async (s) => {
   sidecar.signal('SIGHUP');
   await until(async () => (await status('/api/two')) === 200, 'the new policy');
   assert.equal(await status('/api/one'), 403);
-  assert.equal(await reloads(sidecar, true), 1);
+  assert.ok(await reloads(sidecar, true) > 0);
   const records = await sidecar.records({target: '/two', decision: 'allow'});
   assert.notEqual(records.at(-1).decision.policy, before);
   await until(() => sidecar.audit({kind: 'policy'}).length > 0, 'a `policy` line in the record');
@@ -51,13 +51,12 @@ const bad = [
 scenario('a bad policy changes nothing and is reported with its place', async (s) => {
   const {sidecar, jordan, status} = await start(s);
   const good = policyOf([jordan], rules('one'));
-  let failed = 0;
   for (const [name, spoil, message] of bad) {
     const said = sidecar.stderr.length;
+    const failed = await reloads(sidecar, false);
     sidecar.writePolicy(spoil(good.replace('GET /one', 'GET /two')));
     sidecar.signal('SIGHUP');
-    failed += 1;
-    await until(async () => (await reloads(sidecar, false)) === failed, `a failed reload: ${name}`);
+    await until(async () => (await reloads(sidecar, false)) > failed, `a failed reload: ${name}`);
     await until(() => message.test(sidecar.stderr.slice(said)), `the message about ${name}`);
     assert.deepEqual([await status('/api/one'), await status('/api/two')], [200, 403], name);
   }

@@ -132,8 +132,8 @@ TEST_CASE("the digest tells files apart, the marker is seen") {
   CHECK(digest({{"a", text}}) != digest({{"a", text + "\n"}}));
   CHECK(digest({{"a", text}, {"b", "version: 1"}}) !=
         digest({{"a", text + "#b"}, {"", "version: 1"}}));
-  CHECK(load(text + "...\n")->ends_with_marker());
-  CHECK_FALSE(load(text)->ends_with_marker());
+  CHECK(load(text + "...\n")->marked_files().size() == 1);
+  CHECK(load(text)->marked_files().empty());
 }
 
 }  // namespace
