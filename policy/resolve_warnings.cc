@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <unordered_set>
 #include <vector>
 
 #include "policy/resolve.h"
@@ -46,6 +47,9 @@ struct Selecting {
 
 bool covers(const Selecting& wide, const Selecting& narrow) {
   if (wide.compiled.has_except()) return false;
+  // Tunnels go to no upstream, and only their own selector is about them.
+  const bool tunnels = narrow.compiled.kind() == SelectorKind::kConnect;
+  if (tunnels != (wide.compiled.kind() == SelectorKind::kConnect)) return false;
   const auto& wide_upstreams = wide.compiled.upstreams();
   const auto& narrow_upstreams = narrow.compiled.upstreams();
   for (size_t n = 0; n < narrow_upstreams.size(); ++n) {
@@ -76,9 +80,14 @@ class Warner {
       : document_(document), resolution_(resolution), wiring_(wiring), diagnostics_(diagnostics) {}
 
   void run() {
-    for (const RoleSource& role : document_.roles) warn_shadowed(role);
+    for (const RoleSource& role : document_.roles) {
+      warn_shadowed(role);
+      warn_idle_limits(role);
+    }
     warn_shadowed_prices();
+    warn_unpriced_budgets();
     warn_unused_roles();
+    warn_unused_duties();
     for (uint32_t i = 0; i < document_.agents.size(); ++i) warn_agent(i);
     warn_unnamed_upstreams();
   }
@@ -106,8 +115,11 @@ class Warner {
     for (const RuleSource* rule : rules) {
       Selecting selecting{&rule->selector,
                           CompiledSelector(rule->selector, rule->effect == Effect::kAllow)};
+      // Every ask that matches must be satisfied, so that none stands in another's way.
       const auto found = std::find_if(earlier.begin(), earlier.end(), [&](const Selecting& wide) {
-        return covers(wide, selecting);
+        const RuleSource& by = *earlier_rules[static_cast<size_t>(&wide - earlier.data())];
+        return covers(wide, selecting) &&
+               (rule->effect != Effect::kAsk || by.effect != Effect::kAsk);
       });
       if (found != earlier.end()) {
         const RuleSource& by = *earlier_rules[static_cast<size_t>(found - earlier.begin())];
@@ -115,7 +127,7 @@ class Warner {
                                       "before it; remove one",
                                       shown(name_of(role, *rule)), shown(name_of(role, by)),
                                       to_string(document_.place(by.at))));
-      } else if (!rule->until && !rule->when) {
+      } else if (!rule->until && !rule->when && !rule->report) {
         earlier.push_back(std::move(selecting));
         earlier_rules.push_back(rule);
       }
@@ -128,15 +140,107 @@ class Warner {
     for (const PriceSource& price : document_.prices) {
       Selecting selecting{&price.selector, CompiledSelector(price.selector, false)};
       const auto found = std::find_if(earlier.begin(), earlier.end(), [&](const Selecting& wide) {
-        return covers(wide, selecting);
+        return covers(wide, selecting) && !(price.since && covers(selecting, wide));
       });
       if (found == earlier.end()) {
-        earlier.push_back(std::move(selecting));
+        // One that begins later leaves what went before to others.
+        if (!price.when && !price.since) earlier.push_back(std::move(selecting));
         continue;
       }
       warning(price.at, fmt::format("this price never applies: the one at {} prices all of its "
                                     "calls; move it up or remove it",
                                     to_string(document_.place(found->source->at))));
+    }
+  }
+
+  // Within one role the stricter of two limits on the same leaves the other nothing to do.
+  void warn_idle_limits(const RoleSource& role) {
+    if (role.limits.size() > kMostCompared) return;
+    for (const RateLimitSource& idle : role.limits) {
+      for (const RateLimitSource& strict : role.limits) {
+        const RateLimit& a = idle.limit;
+        const RateLimit& b = strict.limit;
+        const bool implied = a.kind == b.kind && b.count <= a.count && b.window >= a.window;
+        const bool same = a.count == b.count && a.window == b.window;
+        if (&idle == &strict || !implied || (same && &idle < &strict)) continue;
+        warning(idle.at, fmt::format("limit `{}` can never bind: `{}` at {} is stricter; remove it",
+                                     a.text, b.text, to_string(document_.place(strict.at))));
+        break;
+      }
+    }
+  }
+
+  // A budget counts money that prices tell: without one on its upstreams it never moves.
+  void warn_unpriced_budgets() {
+    std::vector<const Selector*> priced;
+    for (const PriceSource& price : document_.prices) priced.push_back(&price.selector);
+    for (const BudgetSource& budget : document_.budgets) {
+      if (budget.limit.unit != Unit::kMoney || is_priced(budget.selector, priced)) continue;
+      warning(budget.name.at,
+              fmt::format("budget `{}` counts money, and no price is about its calls: it can never "
+                          "bind; add `prices`",
+                          shown(budget.name.value)));
+    }
+    for (const AgentSource& agent : document_.agents) {
+      if (!agent.budget || agent.budget->unit != Unit::kMoney || !priced.empty()) continue;
+      warning(agent.budget->at,
+              fmt::format("the budget of agent `{}` counts money, and there is no price: it can "
+                          "never bind; add `prices`",
+                          shown(agent.name.value)));
+    }
+  }
+
+  // Whether some price may be about a call of the budget, as far as upstreams and kinds tell.
+  static bool is_priced(const Selector& budget, const std::vector<const Selector*>& prices) {
+    return std::any_of(prices.begin(), prices.end(), [&](const Selector* price) {
+      const bool kinds = budget.kind == SelectorKind::kAll || price->kind == SelectorKind::kAll ||
+                         budget.kind == price->kind;
+      return kinds && (budget.upstreams.empty() || price->upstreams.empty() ||
+                       share_upstream(*budget.parts, *price->parts));
+    });
+  }
+
+  // Whether both may cover one upstream; two globs count as if they may.
+  static bool share_upstream(const SelectorParts& a, const SelectorParts& b) {
+    for (const Pattern& x : a.upstreams) {
+      for (const Pattern& y : b.upstreams) {
+        if (x.is_exact() ? y.matches(x.prefix()) : !y.is_exact() || x.matches(y.prefix())) {
+          return true;
+        }
+      }
+    }
+    return false;
+  }
+
+  // Groups that nobody is asked of, and guards that stand nowhere.
+  void warn_unused_duties() {
+    std::unordered_set<std::string> asked;
+    std::unordered_set<std::string> guarding;
+    const auto use = [](std::unordered_set<std::string>& used, const std::vector<Text>& names) {
+      for (const Text& name : names) used.insert(name.value);
+    };
+    for (const RoleSource& role : document_.roles) {
+      use(guarding, role.guards);
+      for (const RuleSource& rule : role.rules) {
+        use(guarding, rule.guards);
+        asked.insert(rule.ask.approvers.value);
+      }
+    }
+    for (const BudgetSource& budget : document_.budgets) {
+      if (budget.ask) asked.insert(budget.ask->approvers.value);
+    }
+    for (const GuardSource& guard : document_.guards) {
+      asked.insert(guard.ask.approvers.value);
+      if (guarding.contains(guard.name.value)) continue;
+      warning(guard.name.at, fmt::format("guard `{}` stands on no role and no rule; put it in "
+                                         "`guards` of one, or remove it",
+                                         shown(guard.name.value)));
+    }
+    for (const ApproversSource& group : document_.approvers) {
+      if (asked.contains(group.name.value)) continue;
+      warning(group.name.at, fmt::format("nothing asks the approvers `{}`; name them in an `ask`, "
+                                         "or remove them",
+                                         shown(group.name.value)));
     }
   }
 
@@ -177,7 +281,7 @@ class Warner {
   // Whether an allow may change something, as far as the selector tells: an HTTP method that is
   // not safe, tools by a pattern, or everything.
   static bool may_write(const Selector& selector) {
-    if (selector.kind == SelectorKind::kAll) return true;
+    if (selector.kind == SelectorKind::kAll || selector.kind == SelectorKind::kConnect) return true;
     for (const Text& text : selector.patterns) {
       const TargetPattern pattern = *TargetPattern::compile(selector.kind, text.value);
       if (selector.kind == SelectorKind::kTools && !pattern.pattern().is_exact()) return true;
