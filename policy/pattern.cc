@@ -247,6 +247,12 @@ bool Pattern::matches(std::string_view text) const {
   return false;
 }
 
+uint64_t Pattern::cost(size_t size) const {
+  const uint64_t states =
+      regex_ ? static_cast<uint64_t>(regex_->ProgramSize()) : tokens_.size() + segments_.size();
+  return (states + 1) * (size + 1) / 4;
+}
+
 bool Pattern::match_tokens(std::span<const Token> tokens, std::string_view text) const {
   size_t token = 0;
   size_t at = 0;

@@ -41,6 +41,8 @@ class Pattern {
 
   // Whether `text` matches. For kPath, `text` is a path as NormalPath::match has it.
   bool matches(std::string_view text) const;
+  // About the most steps that matching a text of `size` bytes can take.
+  uint64_t cost(size_t size) const;
 
   Shape shape() const { return shape_; }
   bool is_exact() const { return shape_ == Shape::kExact; }

@@ -95,14 +95,31 @@ class Resolver {
     return found->second;
   }
 
+  struct Step {
+    uint32_t role;
+    size_t next = 0;
+  };
+
+  // "`a` -> `b` -> ", from `first` on; the middle of a long one is left out.
+  std::string cycle_of(const std::vector<Step>& path, uint32_t first) const {
+    constexpr size_t kMostShown = 10;
+    size_t begin = 0;
+    while (path[begin].role != first) ++begin;
+    std::string cycle;
+    for (size_t i = begin; i < path.size(); ++i) {
+      if (path.size() - begin > kMostShown && i == begin + kMostShown / 2) {
+        cycle += fmt::format("… {} more … -> ", path.size() - begin - kMostShown);
+        i = path.size() - kMostShown / 2;
+      }
+      cycle += fmt::format("`{}` -> ", shown(document_.roles[path[i].role].name.value));
+    }
+    return cycle;
+  }
+
   // Depth first; a role that is met while it is still on the path closes a cycle.
   void check_inheritance() {
     enum class Color : uint8_t { kNew, kOnPath, kDone };
     std::vector<Color> colors(document_.roles.size(), Color::kNew);
-    struct Step {
-      uint32_t role;
-      size_t next = 0;
-    };
     for (const RoleSource& source : document_.roles) {
       for (const Text& name : source.inherits) {
         if (!role(name.value)) unknown(name, "role", role_names_);
@@ -124,14 +141,8 @@ class Resolver {
         const std::optional<uint32_t> parent = role(name.value);
         if (!parent || colors[*parent] == Color::kDone) continue;
         if (colors[*parent] == Color::kOnPath) {
-          std::string cycle;
-          bool within = false;
-          for (const Step& s : path) {
-            within = within || s.role == *parent;
-            if (within) cycle += fmt::format("`{}` -> ", document_.roles[s.role].name.value);
-          }
-          error(name.at, fmt::format("inheritance cycle {}`{}`; remove one of them", cycle,
-                                     shown(name.value)));
+          error(name.at, fmt::format("inheritance cycle {}`{}`; remove one of them",
+                                     cycle_of(path, *parent), shown(name.value)));
           continue;
         }
         colors[*parent] = Color::kOnPath;

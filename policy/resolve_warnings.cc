@@ -1,76 +1,35 @@
 // What a policy may say, but hardly means: rules and prices that can never decide, roles without
 // agents, agents that deserve a second look. Warnings only; nothing here changes a decision.
 //
-// "Never" is claimed only where it is plain: one earlier selector without `until` and `except`
-// takes in all of a later one, pattern by pattern. Tested by tests/policy/resolve_test.cc.
+// "Never" is claimed only where it is plain: one earlier rule without `until` and `when` takes in
+// all that a later one selects (shadowing.h). Tested by tests/policy/resolve_test.cc.
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <optional>
 #include <unordered_set>
 #include <vector>
 
 #include "policy/resolve.h"
 #include "policy/selector.h"
+#include "policy/shadowing.h"
 #include "policy/text.h"
 
 namespace reeve::policy {
 
 namespace {
 
-// Comparing each rule with each is quadratic; a role of more rules than this is not looked at.
+// Comparing each limit with each is quadratic; a role of more than this is not looked at.
 constexpr size_t kMostCompared = 2000;
 
-// Whether every text that `narrow` matches is matched by `wide`, where that is plain to see.
-bool covers(const Pattern& wide, const Pattern& narrow, bool same_text) {
-  if (same_text) return true;
-  if (narrow.is_exact()) return wide.matches(narrow.prefix());
-  if (wide.shape() == Pattern::Shape::kPrefix) return narrow.prefix().starts_with(wide.prefix());
-  if (wide.shape() == Pattern::Shape::kTree) {
-    return narrow.prefix().starts_with(std::string(wide.prefix()) + "/");
-  }
-  return false;
+bool have_equal_texts(const std::vector<Text>& a, const std::vector<Text>& b) {
+  return std::equal(a.begin(), a.end(), b.begin(), b.end(),
+                    [](const Text& x, const Text& y) { return x.value == y.value; });
 }
 
-bool covers(const TargetPattern& wide, const TargetPattern& narrow, bool same_text) {
-  if (same_text) return true;
-  if (wide.is_whole_line() || narrow.is_whole_line()) return false;
-  const bool methods = wide.methods() == 0xFFFF || (!(narrow.methods() & kOtherMethod) &&
-                                                    (narrow.methods() & ~wide.methods()) == 0);
-  return methods && covers(wide.pattern(), narrow.pattern(), false);
-}
-
-// A selector beside its source, whose texts tell equal patterns.
-struct Selecting {
-  const Selector* source;
-  CompiledSelector compiled;
-};
-
-bool covers(const Selecting& wide, const Selecting& narrow) {
-  if (wide.compiled.has_except()) return false;
-  // Tunnels go to no upstream, and only their own selector is about them.
-  const bool tunnels = narrow.compiled.kind() == SelectorKind::kConnect;
-  if (tunnels != (wide.compiled.kind() == SelectorKind::kConnect)) return false;
-  const auto& wide_upstreams = wide.compiled.upstreams();
-  const auto& narrow_upstreams = narrow.compiled.upstreams();
-  for (size_t n = 0; n < narrow_upstreams.size(); ++n) {
-    bool found = false;
-    for (size_t w = 0; w < wide_upstreams.size() && !found; ++w) {
-      found = covers(wide_upstreams[w], narrow_upstreams[n],
-                     wide.source->upstreams[w].value == narrow.source->upstreams[n].value);
-    }
-    if (!found) return false;
-  }
-  if (wide.compiled.kind() == SelectorKind::kAll) return true;
-  if (wide.compiled.kind() != narrow.compiled.kind()) return false;
-  for (size_t n = 0; n < narrow.compiled.patterns().size(); ++n) {
-    bool found = false;
-    for (size_t w = 0; w < wide.compiled.patterns().size() && !found; ++w) {
-      found = covers(wide.compiled.patterns()[w], narrow.compiled.patterns()[n],
-                     wide.source->patterns[w].value == narrow.source->patterns[n].value);
-    }
-    if (!found) return false;
-  }
-  return true;
+bool select_alike(const Selector& a, const Selector& b) {
+  return a.kind == b.kind && have_equal_texts(a.upstreams, b.upstreams) &&
+         have_equal_texts(a.patterns, b.patterns) && have_equal_texts(a.except, b.except);
 }
 
 class Warner {
@@ -85,6 +44,11 @@ class Warner {
       warn_idle_limits(role);
     }
     warn_shadowed_prices();
+    if (budget_.is_spent()) {
+      diagnostics_.warning({document_.files.front(), 0, 0},
+                           "rules are too many and too alike to name all that can never decide; "
+                           "split roles or lists of patterns");
+    }
     warn_unpriced_budgets();
     warn_unused_roles();
     warn_unused_duties();
@@ -93,6 +57,11 @@ class Warner {
   }
 
  private:
+  struct RoleTraits {
+    const RuleSource* write = nullptr;  // the first allow that may change something
+    bool asks = false;
+  };
+
   void warning(const At& at, std::string message) {
     diagnostics_.warning(document_.place(at), std::move(message));
   }
@@ -104,52 +73,54 @@ class Warner {
   }
 
   void warn_shadowed(const RoleSource& role) {
-    if (role.rules.size() > kMostCompared) return;
     std::vector<const RuleSource*> rules;
     for (const RuleSource& rule : role.rules) rules.push_back(&rule);
     std::sort(rules.begin(), rules.end(), [](const RuleSource* a, const RuleSource* b) {
       return std::pair(a->effect, a->order) < std::pair(b->effect, b->order);
     });
-    std::vector<Selecting> earlier;
-    std::vector<const RuleSource*> earlier_rules;
+    Shadowing shadowing(budget_);
+    std::vector<const RuleSource*> earlier;
+    std::vector<const RuleSource*> held;  // not to be found yet
+    const auto add_held = [&] {
+      for (const RuleSource* rule : held) {
+        shadowing.add(rule->selector);
+        earlier.push_back(rule);
+      }
+      held.clear();
+    };
     for (const RuleSource* rule : rules) {
-      Selecting selecting{&rule->selector,
-                          CompiledSelector(rule->selector, rule->effect == Effect::kAllow)};
       // Every ask that matches must be satisfied, so that none stands in another's way.
-      const auto found = std::find_if(earlier.begin(), earlier.end(), [&](const Selecting& wide) {
-        const RuleSource& by = *earlier_rules[static_cast<size_t>(&wide - earlier.data())];
-        return covers(wide, selecting) &&
-               (rule->effect != Effect::kAsk || by.effect != Effect::kAsk);
-      });
-      if (found != earlier.end()) {
-        const RuleSource& by = *earlier_rules[static_cast<size_t>(found - earlier.begin())];
+      if (rule->effect == Effect::kAllow) add_held();
+      if (const auto found = shadowing.find(rule->selector)) {
+        const RuleSource& by = *earlier[*found];
         warning(rule->at, fmt::format("rule `{}` can never decide: `{}` at {} always decides "
                                       "before it; remove one",
                                       shown(name_of(role, *rule)), shown(name_of(role, by)),
                                       to_string(document_.place(by.at))));
       } else if (!rule->until && !rule->when && !rule->report) {
-        earlier.push_back(std::move(selecting));
-        earlier_rules.push_back(rule);
+        held.push_back(rule);
+        if (rule->effect != Effect::kAsk) add_held();
       }
     }
   }
 
   void warn_shadowed_prices() {
-    if (document_.prices.size() > kMostCompared) return;
-    std::vector<Selecting> earlier;
+    Shadowing shadowing(budget_);
+    std::vector<const PriceSource*> earlier;
     for (const PriceSource& price : document_.prices) {
-      Selecting selecting{&price.selector, CompiledSelector(price.selector, false)};
-      const auto found = std::find_if(earlier.begin(), earlier.end(), [&](const Selecting& wide) {
-        return covers(wide, selecting) && !(price.since && covers(selecting, wide));
-      });
-      if (found == earlier.end()) {
-        // One that begins later leaves what went before to others.
-        if (!price.when && !price.since) earlier.push_back(std::move(selecting));
+      const auto found = shadowing.find(price.selector);
+      // One that begins later leaves what went before to others.
+      const bool is_next =
+          price.since && found && select_alike(price.selector, earlier[*found]->selector);
+      if (!found || is_next) {
+        if (price.when || price.since) continue;
+        shadowing.add(price.selector);
+        earlier.push_back(&price);
         continue;
       }
       warning(price.at, fmt::format("this price never applies: the one at {} prices all of its "
                                     "calls; move it up or remove it",
-                                    to_string(document_.place(found->source->at))));
+                                    to_string(document_.place(earlier[*found]->at))));
     }
   }
 
@@ -282,13 +253,27 @@ class Warner {
   // not safe, tools by a pattern, or everything.
   static bool may_write(const Selector& selector) {
     if (selector.kind == SelectorKind::kAll || selector.kind == SelectorKind::kConnect) return true;
-    for (const Text& text : selector.patterns) {
-      const TargetPattern pattern = *TargetPattern::compile(selector.kind, text.value);
+    const CompiledSelector compiled(selector, true);
+    for (const TargetPattern& pattern : compiled.patterns()) {
       if (selector.kind == SelectorKind::kTools && !pattern.pattern().is_exact()) return true;
       constexpr uint16_t kSafe = 0x43;  // GET, HEAD, OPTIONS
       if (selector.kind == SelectorKind::kHttp && (pattern.methods() & ~kSafe)) return true;
     }
     return false;
+  }
+
+  // Looked at once, however many agents have the role.
+  const RoleTraits& traits_of(uint32_t role) {
+    traits_.resize(document_.roles.size());
+    if (!traits_[role]) {
+      RoleTraits& traits = traits_[role].emplace();
+      for (const RuleSource& rule : document_.roles[role].rules) {
+        traits.asks = traits.asks || rule.effect == Effect::kAsk;
+        if (rule.effect != Effect::kAllow || traits.write) continue;
+        if (may_write(rule.selector)) traits.write = &rule;
+      }
+    }
+    return *traits_[role];
   }
 
   void warn_agent(uint32_t index) {
@@ -311,10 +296,9 @@ class Warner {
     const RuleSource* write = nullptr;
     bool asks = false;
     for (const uint32_t role : resolution_.agent_roles[index]) {
-      for (const RuleSource& rule : document_.roles[role].rules) {
-        asks = asks || rule.effect == Effect::kAsk;
-        if (rule.effect == Effect::kAllow && !write && may_write(rule.selector)) write = &rule;
-      }
+      const RoleTraits& traits = traits_of(role);
+      asks = asks || traits.asks;
+      if (!write) write = traits.write;
     }
     if (write && !asks) {
       warning(agent.name.at,
@@ -348,6 +332,8 @@ class Warner {
   const Resolution& resolution_;
   const Wiring& wiring_;
   Diagnostics& diagnostics_;
+  SearchBudget budget_;  // of all searches of this policy
+  std::vector<std::optional<RoleTraits>> traits_;
 };
 
 }  // namespace

@@ -23,6 +23,20 @@ namespace {
 constexpr std::chrono::milliseconds kWatch{1000};
 constexpr std::chrono::milliseconds kDrainLook{20};
 
+// A file that is wrong in every line must not fill the log with each look at it.
+void log_diagnostics(const Diagnostics& diagnostics) {
+  constexpr size_t kMostLogged = 100;
+  size_t logged = 0;
+  for (const Diagnostic& diagnostic : diagnostics.all()) {
+    if (++logged > kMostLogged) break;
+    log(diagnostic.severity == Severity::kError ? LogLevel::kError : LogLevel::kWarning,
+        to_string(diagnostic));
+  }
+  if (diagnostics.all().size() <= kMostLogged) return;
+  log(LogLevel::kError, fmt::format("and {} more; `reeve check` shows all of them",
+                                    diagnostics.all().size() - kMostLogged));
+}
+
 using SignalSet = net::asio::basic_signal_set<net::Executor>;
 
 }  // namespace
@@ -185,10 +199,7 @@ void App::reload() {
   seen_ = policy_files_signature(config_.policy);
   auto policy =
       load_policy_files(config_.policy, config_.wiring(), snapshot_->policy.get(), diagnostics);
-  for (const Diagnostic& diagnostic : diagnostics.all()) {
-    log(diagnostic.severity == Severity::kError ? LogLevel::kError : LogLevel::kWarning,
-        to_string(diagnostic));
-  }
+  log_diagnostics(diagnostics);
   if (!policy) {
     ++reloads_failed_;
     last_reload_error_ = "the policy cannot be used";
