@@ -65,7 +65,8 @@ class Compiler {
     out_->currency = resolution_.currency;
     out_->ends_with_marker = document_.ends_with_marker;
     for (const std::string& name : resolution_.upstreams) {
-      out_->upstream_ids.emplace(name, static_cast<uint32_t>(out_->upstream_ids.size()));
+      const auto id = static_cast<uint32_t>(out_->upstream_ids.size());
+      if (out_->upstream_ids.emplace(name, id).second) out_->upstream_index.add(name, id);
     }
     compile_rules();
     compile_agents();

@@ -72,8 +72,9 @@ class PolicySet {
   std::optional<AgentId> agent_by_token(const Sha256& token_sha256) const;
   std::optional<AgentId> agent_by_listener(std::string_view listener) const;
 
-  // The decision for one call: no system call, no allocation and no lock, but that RE2 locks its
-  // cache on a text of over 16 bytes and allocates when a text needs new states.
+  // The decision for one call: no system call, no allocation and no lock, but that RE2, which has
+  // the expressions that are not plain (state_table.h), locks its cache on a text of over 16 bytes
+  // and allocates when a text needs new states.
   Decision decide(AgentId agent, const Call& call) const;
 
   // Whether the agent's rules let it use the upstream at all: an allow or ask rule covers
