@@ -15,8 +15,8 @@ namespace {
 std::string when_of(const CompiledRule& rule) {
   std::string when;
   if (rule.when) {
-    for (const Condition::Part& part : rule.when->parts()) {
-      when += (when.empty() ? " when " : ", ") + part.value.text;
+    for (const auto& part : rule.when->parts()) {
+      when += (when.empty() ? " when " : ", ") + part->value.text;
     }
   }
   return when;

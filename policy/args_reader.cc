@@ -1,4 +1,5 @@
-// See args_reader.h. Tested by tests/policy/condition_test.cc.
+// See args_reader.h. Tested by tests/policy/condition_test.cc and
+// condition_sharing_test.cc.
 #include "policy/args_reader.h"
 
 #include <algorithm>

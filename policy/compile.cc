@@ -9,6 +9,7 @@
 #include <bit>
 #include <map>
 
+#include "policy/condition_pool.h"
 #include "policy/text.h"
 
 namespace reeve::policy {
@@ -108,7 +109,7 @@ class Compiler {
       info.hidden = rule->hidden;
       compiled.selector = CompiledSelector(rule->selector, rule->effect == Effect::kAllow);
       if (rule->until) compiled.until = *rule->until;
-      compiled.when = rule->when;
+      compiled.when = conditions_.share(rule->when);
       compiled.upstream_texts = values_of(rule->selector.upstreams);
       compiled.pattern_texts = values_of(rule->selector.patterns);
       compiled.except_texts = values_of(rule->selector.except);
@@ -374,6 +375,7 @@ class Compiler {
   const Resolution& resolution_;
   Diagnostics& diagnostics_;
   std::unique_ptr<Compiled> out_ = std::make_unique<Compiled>();
+  ConditionPool conditions_;
   std::vector<std::vector<uint32_t>> rules_of_role_;
   std::map<std::vector<uint32_t>, uint32_t> role_set_ids_;
 };

@@ -130,18 +130,18 @@ void Condition::add(Part part) {
     step.hash = json::key_hash(step.key);
     ref.hash = (std::rotl(ref.hash, 5) ^ step.hash) * 0x9E3779B1u;
   }
-  parts_.push_back(std::move(part));
+  parts_.push_back(std::make_shared<const Part>(std::move(part)));
 }
 
 bool Condition::reads(ValueRef::Root root) const {
   return std::any_of(parts_.begin(), parts_.end(),
-                     [&](const Part& part) { return part.value.root == root; });
+                     [&](const auto& part) { return part->value.root == root; });
 }
 
 Truth Condition::evaluate(const Call& call, ArgsReader& args) const {
   Truth result = Truth::kTrue;
-  for (const Part& part : parts_) {
-    result = std::min(result, evaluate_part(part, call, args));
+  for (const auto& part : parts_) {
+    result = std::min(result, evaluate_part(*part, call, args));
     if (result == Truth::kFalse) break;
   }
   return result;
@@ -154,13 +154,13 @@ Truth Condition::evaluate(const Call& call) const {
 
 bool Condition::meets_case_variant(const Call& call, ArgsReader& args) const {
   return std::any_of(parts_.begin(), parts_.end(),
-                     [&](const Part& part) { return meets_variant(part.value, call, args); });
+                     [&](const auto& part) { return meets_variant(part->value, call, args); });
 }
 
 const Condition::Part* Condition::decisive_part(const Call& call, Truth truth) const {
   ArgsReader args(call.args);
-  for (const Part& part : parts_) {
-    if (evaluate_part(part, call, args) == truth) return &part;
+  for (const auto& part : parts_) {
+    if (evaluate_part(*part, call, args) == truth) return part.get();
   }
   return nullptr;
 }

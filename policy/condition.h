@@ -101,8 +101,12 @@ class Condition {
     TimeTest time;  // of kTime
   };
 
+  Condition() = default;
+  // Of parts that other conditions have, too (condition_pool.h).
+  explicit Condition(std::vector<std::shared_ptr<const Part>> parts) : parts_(std::move(parts)) {}
+
   void add(Part part);
-  const std::vector<Part>& parts() const { return parts_; }
+  const std::vector<std::shared_ptr<const Part>>& parts() const { return parts_; }
   bool reads(ValueRef::Root root) const;
 
   // Allocates only to unescape a long string. `args` reads the arguments of this call.
@@ -115,7 +119,7 @@ class Condition {
   const Part* decisive_part(const Call& call, Truth truth) const;
 
  private:
-  std::vector<Part> parts_;
+  std::vector<std::shared_ptr<const Part>> parts_;
 };
 
 }  // namespace reeve::policy
