@@ -3,6 +3,7 @@
 #include "policy/args_reader.h"
 
 #include <algorithm>
+#include <memory>
 
 namespace reeve::policy {
 
@@ -33,8 +34,7 @@ const ArgsReader::Found& ArgsReader::read(const ValueRef& ref) {
     if (place.ref == &ref || have_same_steps(*place.ref, ref)) return place.found;
   }
   if (used_ < kPlaces) ++used_;  // else the last place is written over
-  Place& place = places_[used_ - 1];
-  place = {&ref, {}};
+  Place& place = *std::construct_at(&places_[used_ - 1], Place{&ref, {}});
   auto keep = [&](const json::Value* value) {
     if (value) place.found.value = *value;
   };

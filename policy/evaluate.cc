@@ -47,8 +47,8 @@ Decision PolicySet::decide(AgentId agent, const Call& call) const {
       *compiled_, agent, call, [&](const CompiledRule& rule) { return rule.applies(call, args); },
       call.args || !call.query.empty(),
       [&](const CompiledRule& rule) {
-        if (!rule.holds_at(call.time) || !rule.when->meets_case_variant(call, args)) return;
-        two_readings = true;
+        two_readings =
+            two_readings || (rule.holds_at(call.time) && rule.when->meets_case_variant(call, args));
       });
   if (two_readings) {
     return {Verdict::kMalformed, Reason::kMalformed, nullptr,
