@@ -1,7 +1,9 @@
-// See args_reader.h. Tested by tests/policy/condition_test.cc.
+// See args_reader.h. Tested by tests/policy/condition_test.cc and
+// condition_sharing_test.cc.
 #include "policy/args_reader.h"
 
 #include <algorithm>
+#include <memory>
 
 namespace reeve::policy {
 
@@ -32,8 +34,7 @@ const ArgsReader::Found& ArgsReader::read(const ValueRef& ref) {
     if (place.ref == &ref || have_same_steps(*place.ref, ref)) return place.found;
   }
   if (used_ < kPlaces) ++used_;  // else the last place is written over
-  Place& place = places_[used_ - 1];
-  place = {&ref, {}};
+  Place& place = *std::construct_at(&places_[used_ - 1], Place{&ref, {}});
   auto keep = [&](const json::Value* value) {
     if (value) place.found.value = *value;
   };

@@ -25,6 +25,8 @@ class ArgsReader {
 
   // `args` may be null: no value is there.
   explicit ArgsReader(const json::Value* args) : args_(args) {}
+  ArgsReader(const ArgsReader&) = delete;
+  ArgsReader& operator=(const ArgsReader&) = delete;
 
   bool has_args() const { return args_ != nullptr; }  // the rest requires it
   // `ref` has the root kArgs and no step that is `*`. Valid until the next read().
@@ -37,7 +39,7 @@ class ArgsReader {
   }
 
  private:
-  static constexpr size_t kPlaces = 8;
+  static constexpr size_t kPlaces = 32;
   struct Place {
     const ValueRef* ref = nullptr;
     Found found;
@@ -49,7 +51,10 @@ class ArgsReader {
 
   const json::Value* args_;
   uint32_t used_ = 0;
-  std::array<Place, kPlaces> places_;
+  // In a union, so that those that are not used are not touched.
+  union {
+    std::array<Place, kPlaces> places_;
+  };
 };
 
 // Recursion is as deep as the path is long.

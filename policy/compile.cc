@@ -99,7 +99,8 @@ class Compiler {
     out_->marked_files = document_.marked_files;
     out_->report = document_.mode.value == "report";
     for (const std::string& name : resolution_.upstreams) {
-      out_->upstream_ids.emplace(name, static_cast<uint32_t>(out_->upstream_ids.size()));
+      const auto id = static_cast<uint32_t>(out_->upstream_ids.size());
+      if (out_->upstream_ids.emplace(name, id).second) out_->upstream_index.add(name, id);
     }
     compile_duties();
     compile_rules();

@@ -19,6 +19,7 @@
 #include "policy/condition.h"
 #include "policy/decision.h"
 #include "policy/matcher.h"
+#include "policy/name_index.h"
 #include "policy/obligation.h"
 #include "policy/policy_set.h"
 #include "policy/price.h"
@@ -182,6 +183,7 @@ struct PolicySet::Compiled {
   std::vector<CompiledRule> rules;
   std::vector<RoleSet> role_sets;
   TextMap<uint32_t> upstream_ids;
+  NameIndex upstream_index;  // the same, for every call
   std::vector<RuleTable> tables;
   std::vector<bool> reads_body;       // by upstream, tunnels last
   bool reads_body_elsewhere = false;  // on upstreams that are named nowhere: but by rules' globs
@@ -199,9 +201,7 @@ struct PolicySet::Compiled {
 
   // The index of an upstream that the policy or the wiring names.
   std::optional<uint32_t> find_upstream(std::string_view name) const {
-    const auto found = upstream_ids.find(name);
-    if (found == upstream_ids.end()) return std::nullopt;
-    return found->second;
+    return upstream_index.find(name);
   }
   // Where the tables have the rules for this call; tunnels go to no upstream.
   std::optional<uint32_t> find_table(const Call& call) const {

@@ -182,9 +182,9 @@ struct PolicyDocument {
   std::vector<std::string> files;
   bool complete = true;                   // false: a file could not be read at all
   std::vector<std::string> marked_files;  // of `files`, those that end with `...`
-  Text mode;           // enforce | report; empty when not given
-  Text unknown_model;  // deny | highest; empty when not given
-  Text currency;       // empty when not given
+  Text mode;                              // enforce | report; empty when not given
+  Text unknown_model;                     // deny | highest; empty when not given
+  Text currency;                          // empty when not given
   std::optional<std::vector<Text>> upstreams;
   std::vector<AgentSource> agents;
   std::vector<RoleSource> roles;

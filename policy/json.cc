@@ -34,6 +34,7 @@ class Walk {
     tape_.size = 0;
     tape_.stack.clear();
     tape_.keys.clear();
+    tape_.index.clear();
   }
 
   bool run();
@@ -69,6 +70,7 @@ class Walk {
   [[gnu::always_inline]] inline bool key();
   [[gnu::always_inline]] inline bool after_value(bool& more);
   bool distinct_keys(size_t first);
+  void keep_index(const Frame& frame);
   bool distinct_pair(uint64_t a, uint64_t b);
   bool distinct_run(const uint64_t* first, const uint64_t* last);
   std::string_view inner(uint32_t node) const {
@@ -254,6 +256,7 @@ bool Walk::close() {
   node->info |= frame.count << kCountShift;
   if (frame.object) {
     if (!distinct_keys(frame.first_key)) return false;
+    if (frame.count > kFewKeys) keep_index(frame);
     tape_.keys.resize(frame.first_key);
   }
   return true;
@@ -311,6 +314,15 @@ bool Walk::distinct_keys(size_t first) {
   return true;
 }
 
+// The keys have been sorted to compare them; sorted they are looked up faster than one by one, too.
+void Walk::keep_index(const Frame& frame) {
+  tape_.nodes[frame.node].info |= kIndexed;
+  tape_.nodes[frame.node + 1].info |= static_cast<uint32_t>(tape_.index.size()) << kCountShift;
+  tape_.index.insert(tape_.index.end(),
+                     tape_.keys.begin() + static_cast<ptrdiff_t>(frame.first_key),
+                     tape_.keys.end());
+}
+
 [[gnu::noinline]] bool Walk::distinct_pair(uint64_t a, uint64_t b) {
   std::string scratch;
   const uint32_t later = static_cast<uint32_t>(b);
@@ -361,7 +373,8 @@ std::optional<Value> Parser::parse(std::string_view text) {
 
 void Parser::trim(size_t bytes) {
   const size_t held = tape_->capacity * sizeof(Node) + tape_->stack.capacity() * sizeof(Frame) +
-                      tape_->keys.capacity() * sizeof(uint64_t) + tape_->scratch.capacity();
+                      (tape_->keys.capacity() + tape_->index.capacity()) * sizeof(uint64_t) +
+                      tape_->scratch.capacity();
   if (held > bytes) *tape_ = Tape();
 }
 

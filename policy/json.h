@@ -71,6 +71,8 @@ class Value {
   friend class Parser;
   Value(const Parser* parser, uint32_t index) : parser_(parser), index_(index) {}
   const Node& node() const;
+  // What the key at this node, which has the hash of `key`, is to `key`.
+  void settle(uint32_t name_index, std::string_view key, Lookup& found) const;
   const Parser* parser_;
   uint32_t index_;
 };

@@ -5,20 +5,15 @@
 #include <bit>
 #include <cstddef>
 #include <cstdint>
-#include <cstring>
 #include <string_view>
+
+#include "policy/words.h"
 
 #if defined(__SSE2__)
 #include <emmintrin.h>
 #endif
 
 namespace reeve::json {
-
-inline uint64_t load8(const char* p) {
-  uint64_t word;
-  std::memcpy(&word, p, sizeof word);
-  return word;
-}
 
 #if defined(__SSE2__)
 inline constexpr ptrdiff_t kBlock = 16;
@@ -84,18 +79,7 @@ inline uint32_t hash_ignoring_case(std::string_view text, uint64_t seed, bool& h
     seen |= word;
     hash = mix(hash, word);
   }
-  uint64_t tail = 0;
-  if (left == 8) {
-    tail = load8(p);
-  } else if (left >= 4) {
-    uint32_t low, high;
-    std::memcpy(&low, p, 4);
-    std::memcpy(&high, p + left - 4, 4);
-    tail = low | static_cast<uint64_t>(high) << 32;
-  } else if (left > 0) {
-    const auto byte = [p](size_t i) { return static_cast<uint64_t>(static_cast<uint8_t>(p[i])); };
-    tail = byte(0) | byte(left / 2) << 8 | byte(left - 1) << 16;
-  }
+  const uint64_t tail = load_short(p, left);
   has_other = ((seen | tail) & 0x8080808080808080) != 0;
   return static_cast<uint32_t>(mix(hash, tail) >> 32);
 }

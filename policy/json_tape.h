@@ -22,10 +22,12 @@ struct Node {
   uint32_t begin;  // of the raw bytes in the source
   uint32_t end;    // one past them
   uint32_t next;   // the node after this value and all inside it; of a key, its hash
-  uint32_t info;   // Type in bits 0..2, escapes in bit 3, members or items from bit 4
+  uint32_t info;   // Type in bits 0..2, kEscapes or kIndexed, members or items from bit 4
 };
 
 inline constexpr uint32_t kEscapes = 8;
+// Of an object: its keys are in Tape::index, sorted, from where bits 4 and up of its first key say.
+inline constexpr uint32_t kIndexed = 8;
 inline constexpr uint32_t kCountShift = 4;
 inline constexpr size_t kFirstNodes = 64;
 
@@ -44,7 +46,8 @@ struct Tape {
   size_t capacity = 0;
   uint32_t size = 0;
   std::vector<Frame> stack;
-  std::vector<uint64_t> keys;  // of the objects still open: hash in the high half, node in the low
+  std::vector<uint64_t> keys;   // of the objects still open: hash in the high half, node in the low
+  std::vector<uint64_t> index;  // the same, of objects with many keys
   std::string scratch;
 
   void grow() {

@@ -1,7 +1,8 @@
 // Look-ups on a parsed text: everything is read from the source bytes through the tape.
 //
-// Keys compare by their unescaped text, but first by the hash that their node holds; an object's
-// members are walked in order, which for the objects of a call is faster than any index.
+// Keys compare by their unescaped text, but first by the hash that their node holds; the members of
+// an object are walked in order, which for the objects of a call is faster than any index, and only
+// those of large ones searched.
 #include <cassert>
 
 #include "policy/json_scan.h"
@@ -92,22 +93,36 @@ bool Value::has_case_variant(std::string_view key) const {
 
 Value::Lookup Value::look_up(std::string_view key, uint32_t hash) const {
   Lookup found;
-  const Node* const nodes = parser_->tape_->nodes.get();
-  if (type_of(nodes[index_]) != Type::kObject) return found;
+  const Tape& tape = *parser_->tape_;
+  const Node* const nodes = tape.nodes.get();
+  const Node& object = nodes[index_];
+  if (type_of(object) != Type::kObject) return found;
+  const uint32_t count = object.info >> kCountShift;
   uint32_t at = index_ + 1;
-  for (uint32_t left = nodes[index_].info >> kCountShift; left > 0; --left) {
-    if (nodes[at].next == hash) {
-      const Value name(parser_, at);
-      if (name.equals(key)) {
-        found.value = Value(parser_, at + 1);
-      } else if (!found.has_variant) {
-        std::string scratch;
-        found.has_variant = equals_folded(name.text(scratch), key);
-      }
+  if (object.info & kIndexed) {
+    const uint64_t* const begin = tape.index.data() + (nodes[at].info >> kCountShift);
+    const uint64_t* const end = begin + count;
+    const uint64_t* entry = std::lower_bound(begin, end, uint64_t{hash} << 32);
+    for (; entry != end && *entry >> 32 == hash; ++entry) {
+      settle(static_cast<uint32_t>(*entry), key, found);
     }
+    return found;
+  }
+  for (uint32_t left = count; left > 0; --left) {
+    if (nodes[at].next == hash) settle(at, key, found);
     at = nodes[at + 1].next;
   }
   return found;
+}
+
+void Value::settle(uint32_t name_index, std::string_view key, Lookup& found) const {
+  const Value name(parser_, name_index);
+  if (name.equals(key)) {
+    found.value = Value(parser_, name_index + 1);
+  } else if (!found.has_variant) {
+    std::string scratch;
+    found.has_variant = equals_folded(name.text(scratch), key);
+  }
 }
 
 size_t Value::size() const { return node().info >> kCountShift; }

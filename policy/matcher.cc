@@ -3,7 +3,6 @@
 #include "policy/matcher.h"
 
 #include <algorithm>
-#include <cstring>
 #include <map>
 #include <tuple>
 
@@ -14,30 +13,20 @@ namespace {
 // More patterns than this at one node are told apart by their literal ends.
 constexpr size_t kFewEntries = 8;
 
-uint64_t mix(uint64_t a, uint64_t b) {
-  const unsigned __int128 product = static_cast<unsigned __int128>(a) * b;
-  return static_cast<uint64_t>(product) ^ static_cast<uint64_t>(product >> 64);
+// Of a literal end, no more is hashed: so that a node has few lengths to ask for, whatever a policy
+// holds.
+constexpr size_t kLongestEnd = 24;
+
+std::string_view end_of(const TargetPattern& pattern) {
+  const std::string_view suffix = pattern.pattern().suffix();
+  return suffix.substr(suffix.size() - std::min(suffix.size(), kLongestEnd));
 }
 
 }  // namespace
 
-// Patterns are the author's and bucket contents are compared, so this need not resist attack.
-uint64_t PatternIndex::hash_of(std::string_view text) {
-  uint64_t hash = 0x9E3779B97F4A7C15u ^ text.size();
-  while (text.size() >= 8) {
-    uint64_t word = 0;
-    std::memcpy(&word, text.data(), 8);
-    hash = mix(hash ^ word, 0xD6E8FEB86659FD93u);
-    text.remove_prefix(8);
-  }
-  uint64_t word = 0;
-  std::memcpy(&word, text.data(), text.size());
-  return mix(hash ^ word, 0xA0761D6478BD642Fu);
-}
-
 PatternIndex::Range PatternIndex::find_bucket(const Group& group, std::string_view text) const {
   if (text.size() < group.suffix_size) return {};
-  const uint64_t hash = hash_of(text.substr(text.size() - group.suffix_size));
+  const uint64_t hash = hash_words(text.substr(text.size() - group.suffix_size));
   const auto begin = buckets_.begin() + group.buckets.begin;
   const auto end = buckets_.begin() + group.buckets.end;
   const auto found = std::lower_bound(
@@ -109,11 +98,11 @@ struct PatternIndex::Builder {
     std::map<uint32_t, std::map<uint64_t, std::vector<Entry>>> by_size;
     std::vector<Entry> rest;
     for (const Entry& entry : open) {
-      const std::string_view suffix = entry.pattern->pattern().suffix();
+      const std::string_view suffix = end_of(*entry.pattern);
       if (suffix.empty()) {
         rest.push_back(entry);
       } else {
-        by_size[static_cast<uint32_t>(suffix.size())][hash_of(suffix)].push_back(entry);
+        by_size[static_cast<uint32_t>(suffix.size())][hash_words(suffix)].push_back(entry);
       }
     }
     open = std::move(rest);
@@ -160,9 +149,9 @@ PatternIndex::PatternIndex(std::vector<Entry> entries) {
   for (Entry& entry : entries) {
     const Pattern& pattern = entry.pattern->pattern();
     entry.methods = entry.pattern->methods();
+    entry.whole_line = entry.pattern->is_whole_line();
     entry.certain = pattern.is_exact() || pattern.shape() == Pattern::Shape::kPrefix;
-    const std::string_view prefix =
-        entry.pattern->is_whole_line() ? std::string_view() : pattern.prefix();
+    const std::string_view prefix = entry.whole_line ? std::string_view() : pattern.prefix();
     Builder::Growing& node = builder.nodes[builder.node_at(prefix)];
     (pattern.is_exact() ? node.exact : node.open).push_back(entry);
   }
@@ -184,8 +173,11 @@ Table::Table(std::vector<const CompiledSelector*> selectors, const std::vector<b
     for (size_t kind = 0; kind < entries.size(); ++kind) {
       if (selector_kind(static_cast<Kind>(kind)) != selector.kind()) continue;
       for (const TargetPattern& pattern : selector.patterns()) {
-        entries[kind].push_back(
-            {&pattern, position, 0, false, !inspected_.empty() && inspected_[position]});
+        PatternIndex::Entry& entry = entries[kind].emplace_back();
+        entry.pattern = &pattern;
+        entry.position = position;
+        entry.has_except = selector.has_except();
+        entry.inspected = !inspected_.empty() && inspected_[position];
       }
     }
   }

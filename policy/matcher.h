@@ -18,6 +18,7 @@
 #include <vector>
 
 #include "policy/selector.h"
+#include "policy/words.h"
 
 namespace reeve::policy {
 
@@ -28,8 +29,10 @@ class PatternIndex {
     const TargetPattern* pattern = nullptr;
     uint32_t position = 0;  // of its selector
     uint16_t methods = 0xFFFF;
-    bool certain = false;  // being reached in the trie is a match, but for the method
-    bool inspected = false;
+    bool certain : 1 = false;  // being reached in the trie is a match, but for the method
+    bool whole_line : 1 = false;
+    bool has_except : 1 = false;  // its selector has
+    bool inspected : 1 = false;
   };
 
   explicit PatternIndex(std::vector<Entry> entries);
@@ -64,7 +67,6 @@ class PatternIndex {
   };
   struct Builder;
 
-  static uint64_t hash_of(std::string_view text);
   Range find_bucket(const Group& group, std::string_view text) const;
 
   template <class Visit>
@@ -123,13 +125,13 @@ void PatternIndex::walk(std::string_view text, Visit&& visit) const {
       visit_range(node->exact, visit);
       return;
     }
-    const std::string_view bytes =
-        std::string_view(first_bytes_).substr(node->children, node->child_count);
-    const size_t child = bytes.find(text[at]);
-    if (child == bytes.npos) return;
+    const char* const bytes = first_bytes_.data() + node->children;
+    uint32_t child = 0;
+    while (child < node->child_count && bytes[child] != text[at]) ++child;
+    if (child == node->child_count) return;
     node = &nodes_[node->children + child];
     const std::string_view label(labels_.data() + node->label, node->label_size);
-    if (!text.substr(at).starts_with(label)) return;
+    if (!begins_with(text.substr(at), label)) return;
     at += label.size();
   }
 }
@@ -150,15 +152,21 @@ uint32_t Table::find_first(const Call& call, Accept&& accept, bool inspecting,
   const PatternIndex* index = by_kind_[static_cast<size_t>(call.kind)].get();
   if (!index) return best;
   const uint16_t method = call.kind == Kind::kHttp ? method_bit(call.action) : 0xFFFF;
-  index->walk(target_of(call), [&](const PatternIndex::Entry& entry) {
+  const std::string_view target = target_of(call);
+  index->walk(target, [&](const PatternIndex::Entry& entry) {
     const bool inspected = inspecting && entry.inspected;
     if (entry.position >= best && !inspected) return inspecting;
     if (!(entry.methods & method)) return true;
-    const bool certain = entry.certain && method != kOtherMethod;
-    if (!certain && !entry.pattern->matches(call)) return true;
-    const CompiledSelector& selector = *selectors_[entry.position];
-    if (!selector.may_select_method(entry.pattern->pattern(), call)) return true;
-    if (selector.has_except() && selector.excepts(call)) return true;
+    if (method == kOtherMethod || entry.whole_line) {
+      if (!entry.pattern->matches(call)) return true;
+    } else if (!entry.certain && !entry.pattern->pattern().matches_rest(target)) {
+      return true;
+    }
+    if (entry.has_except || call.kind == Kind::kMethod) {
+      const CompiledSelector& selector = *selectors_[entry.position];
+      if (!selector.may_select_method(entry.pattern->pattern(), call)) return true;
+      if (selector.excepts(call)) return true;
+    }
     if (inspected) inspect(entry.position);
     if (entry.position >= best || !accept(entry.position)) return true;
     best = entry.position;

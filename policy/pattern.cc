@@ -4,15 +4,16 @@
 // enough because an earlier star can take nothing that the last one cannot. Paths do the same one
 // level up, with segments for tokens and `**` for the star.
 //
-// The only file of the library that includes RE2. Tested by tests/policy/matcher_test.cc.
+// Tested by tests/policy/matcher_test.cc.
 #include "policy/pattern.h"
 
 #include <fmt/format.h>
-#include <re2/re2.h>
 
 #include <algorithm>
 
+#include "policy/expression.h"
 #include "policy/text.h"
+#include "policy/words.h"
 
 namespace reeve::policy {
 
@@ -23,22 +24,6 @@ constexpr std::string_view kRegexMark = "re:";
 constexpr size_t kNone = std::string_view::npos;
 
 bool is_special(char c) { return std::string_view("*?[]{}\\").find(c) != kNone; }
-
-// What every match of `expression` begins with, as far as a glance tells: plain characters up to
-// the first that means something. With a `|` anywhere it tells nothing.
-std::string_view regex_prefix(std::string_view expression) {
-  if (expression.find('|') != kNone) return {};
-  constexpr std::string_view kMeta = "\\^$.[]()*+?{}";
-  const size_t end = std::min(expression.find_first_of(kMeta), expression.size());
-  std::string_view prefix = expression.substr(0, end);
-  if (end < expression.size() && std::string_view("*+?{").find(expression[end]) != kNone) {
-    // The quantifier is about the last character, which may be absent.
-    size_t last = prefix.size();
-    while (last > 0 && (static_cast<uint8_t>(prefix[last - 1]) & 0xC0) == 0x80) --last;
-    prefix = prefix.substr(0, last > 0 ? last - 1 : 0);
-  }
-  return prefix;
-}
 
 }  // namespace
 
@@ -120,21 +105,16 @@ void Pattern::trim() {
   segments_.shrink_to_fit();
 }
 
-Result<bool> Pattern::compile_regex(std::string_view expression) {
-  RE2::Options options;
-  options.set_log_errors(false);
-  options.set_dot_nl(true);
-  options.set_max_mem(1 << 20);
-  auto regex =
-      std::make_shared<RE2>(re2::StringPiece(expression.data(), expression.size()), options);
-  if (!regex->ok()) {
-    return Error{fmt::format("`re:{}` is not a valid RE2 expression ({}); correct it",
-                             shown(expression), shown(regex->error()))};
+Result<bool> Pattern::compile_regex(std::string_view text) {
+  Result<Expression> expression = Expression::compile(text);
+  if (!expression) {
+    return Error{fmt::format("`re:{}` is not a valid RE2 expression ({}); correct it", shown(text),
+                             shown(expression.error().message))};
   }
   shape_ = Shape::kRegex;
-  literals_ = regex_prefix(expression);
+  literals_ = expression->prefix();
   prefix_size_ = static_cast<uint32_t>(literals_.size());
-  regex_ = std::move(regex);
+  expression_ = std::make_shared<const Expression>(std::move(*expression));
   return true;
 }
 
@@ -150,6 +130,7 @@ Result<bool> Pattern::compile_glob(std::string_view text) {
   } else {
     shape_ = Shape::kGlob;
     if (tokens_.back().op == Op::kLiteral) suffix_size_ = tokens_.back().size;
+    one_run_ = has_one_run();
   }
   return true;
 }
@@ -221,7 +202,16 @@ Result<bool> Pattern::compile_path(std::string_view text) {
                                 [](const Token& t) { return t.op == Op::kLiteral; });
   shape_ = tree ? Shape::kTree : Shape::kPath;
   if (!tree) suffix_size_ = static_cast<uint32_t>(literals_.size()) - last_wild_end;
+  one_run_ = has_one_run() && std::none_of(segments_.begin(), segments_.end(),
+                                           [](const Segment& s) { return s.any; });
   return true;
+}
+
+bool Pattern::has_one_run() const {
+  const auto is_wild = [](const Token& token) { return token.op != Op::kLiteral; };
+  const auto wild = std::find_if(tokens_.begin(), tokens_.end(), is_wild);
+  return wild != tokens_.end() && wild->op == Op::kRun &&
+         std::none_of(wild + 1, tokens_.end(), is_wild);
 }
 
 std::span<const Pattern::Token> Pattern::tokens_of(const Segment& segment) const {
@@ -229,27 +219,39 @@ std::span<const Pattern::Token> Pattern::tokens_of(const Segment& segment) const
 }
 
 bool Pattern::matches(std::string_view text) const {
+  return begins_with(text, prefix()) && matches_rest(text);
+}
+
+bool Pattern::matches_rest(std::string_view text) const {
   switch (shape_) {
     case Shape::kExact:
-      return text == literals_;
+      return text.size() == prefix_size_;
     case Shape::kPrefix:
-      return text.starts_with(literals_);
+      return true;
     case Shape::kTree:
-      return text.starts_with(literals_) &&
-             (text.size() == literals_.size() || text[literals_.size()] == '/');
+      return text.size() == prefix_size_ || text[prefix_size_] == '/';
     case Shape::kGlob:
-      return text.ends_with(suffix()) && text.starts_with(prefix()) && match_tokens(tokens_, text);
+      if (!ends_with(text, suffix())) return false;
+      return one_run_ ? text.size() >= prefix_size_ + suffix_size_ : match_tokens(tokens_, text);
     case Shape::kPath:
-      return text.ends_with(suffix()) && text.starts_with(prefix()) && match_path(text);
+      if (!ends_with(text, suffix())) return false;
+      return one_run_ ? match_segment_run(text) : match_path(text);
     case Shape::kRegex:
-      return RE2::FullMatch(re2::StringPiece(text.data(), text.size()), *regex_);
+      return expression_->matches_rest(text);
   }
   return false;
 }
 
+// `/a/*/b`: what the star takes has no slash. The root has no segment at all.
+bool Pattern::match_segment_run(std::string_view path) const {
+  const size_t around = prefix_size_ + suffix_size_;
+  return path.size() >= around && path.size() > 1 &&
+         path.substr(prefix_size_, path.size() - around).find('/') == kNone;
+}
+
 uint64_t Pattern::cost(size_t size) const {
   const uint64_t states =
-      regex_ ? static_cast<uint64_t>(regex_->ProgramSize()) : tokens_.size() + segments_.size();
+      expression_ ? expression_->state_count() : tokens_.size() + segments_.size();
   return (states + 1) * (size + 1) / 4;
 }
 

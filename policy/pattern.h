@@ -18,11 +18,9 @@
 
 #include "policy/result.h"
 
-namespace re2 {
-class RE2;
-}
-
 namespace reeve::policy {
+
+class Expression;
 
 class Pattern {
  public:
@@ -41,6 +39,8 @@ class Pattern {
 
   // Whether `text` matches. For kPath, `text` is a path as NormalPath::match has it.
   bool matches(std::string_view text) const;
+  // The same of a text that is known to begin with prefix().
+  bool matches_rest(std::string_view text) const;
   // About the most steps that matching a text of `size` bytes can take.
   uint64_t cost(size_t size) const;
 
@@ -66,7 +66,7 @@ class Pattern {
   };
   class Scanner;
 
-  Result<bool> compile_regex(std::string_view expression);
+  Result<bool> compile_regex(std::string_view text);
   Result<bool> compile_glob(std::string_view text);
   Result<bool> compile_path(std::string_view text);
   // Gives back what matching does not need.
@@ -74,14 +74,17 @@ class Pattern {
   std::span<const Token> tokens_of(const Segment& segment) const;
   bool match_tokens(std::span<const Token> tokens, std::string_view text) const;
   bool match_path(std::string_view path) const;
+  bool match_segment_run(std::string_view path) const;
+  bool has_one_run() const;
 
   Shape shape_ = Shape::kExact;
   uint32_t prefix_size_ = 0;
   uint32_t suffix_size_ = 0;
+  bool one_run_ = false;  // kGlob, kPath: one `*` between prefix and suffix is all there is
   std::string literals_;  // of all tokens, in order; of a path with the slashes between
   std::vector<Token> tokens_;
   std::vector<Segment> segments_;
-  std::shared_ptr<const re2::RE2> regex_;
+  std::shared_ptr<const Expression> expression_;
 };
 
 }  // namespace reeve::policy

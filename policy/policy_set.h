@@ -86,9 +86,10 @@ class PolicySet {
   std::optional<AgentId> agent_by_token(const Sha256& token_sha256) const;
   std::optional<AgentId> agent_by_listener(std::string_view listener) const;
 
-  // The decision for one call: no system call, no allocation and no lock, but that RE2 locks its
-  // cache on a text of over 16 bytes and allocates when a text needs new states. In report mode it
-  // is the same: what is done about it is the caller's.
+  // The decision for one call: no system call, no allocation and no lock, but that RE2, which has
+  // the expressions that are not plain (state_table.h), locks its cache on a text of over 16 bytes
+  // and allocates when a text needs new states. In report mode it is the same: what is done about
+  // it is the caller's.
   Decision decide(AgentId agent, const Call& call) const;
   // The same for a call that a dispatch tool makes: `inner` is decided as if made itself; `outer`
   // must not be denied, needs no allow, and is asked for where an ask matches it.

@@ -5,6 +5,8 @@
 
 #include <algorithm>
 
+#include "policy/words.h"
+
 namespace reeve::policy {
 
 CodePoint decode_utf8(std::string_view text, size_t at) {
@@ -43,6 +45,7 @@ bool is_control(uint32_t c) {
 }  // namespace
 
 const char* hidden_character(std::string_view text) {
+  if (is_printable_ascii(text)) return nullptr;  // nearly all names
   size_t at = 0;
   while (at < text.size()) {
     const auto byte = static_cast<uint8_t>(text[at]);

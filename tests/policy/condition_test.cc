@@ -240,39 +240,6 @@ TEST_CASE("when: a key that differs in case from one that a rule reads is malfor
   }
 }
 
-TEST_CASE("when: many rules that read many values, some of them the same") {
-  // More values than are kept during a decision, and paths that only look alike.
-  std::string rules;
-  for (int i = 0; i < 30; ++i) {
-    const std::string key = "k" + std::to_string(i % 20);
-    rules += "      - {id: r" + std::to_string(i) + ", upstream: u, tools: t, when: {args." + key +
-             ": 1, args.x." + key + ": " + std::to_string(i) + ", 'args.\"x." + key +
-             "\"': 2, args.list.0: 3}}\n";
-  }
-  const auto policy =
-      load("agents:\n  a: {owner: o, purpose: p, team: t, roles: [r]}\nroles:\n  r:\n    allow:\n" +
-           rules);
-  for (int i = 0; i < 30; ++i) {
-    const std::string key = "k" + std::to_string(i % 20);
-    const auto decide = [&](const std::string& more) {
-      CallSpec spec;
-      spec.upstream = "u";
-      spec.set_target(Kind::kTool, "t");
-      spec.args = "{\"" + key + "\":1,\"x\":{\"" + key + "\":" + std::to_string(i) + "},\"x." +
-                  key + "\":2,\"list\":[3]" + more + "}";
-      const WrittenCall written(spec, false, Time{});
-      REQUIRE(written.fault().empty());
-      return policy->decide(0, written.call());
-    };
-    CAPTURE(i);
-    REQUIRE(decide("").allowed());
-    CHECK(decide("").rule->id == "r" + std::to_string(i));
-    CHECK(decide(R"(,"K19":1)").verdict == Verdict::kMalformed);
-    CHECK(decide(R"(,"X":1)").verdict == Verdict::kMalformed);
-    CHECK(decide(R"(,"y":{"K19":1},"k190":1)").allowed());
-  }
-}
-
 TEST_CASE("when: query, header and body of HTTP calls") {
   struct HttpRow {
     const char* when;

@@ -44,7 +44,7 @@ TEST_CASE("look-ups find what a walk over the unescaped keys finds") {
   for (int round = 0; round < 3000; ++round) {
     std::vector<std::string> keys;
     std::string text = "{";
-    for (size_t i = random() % 12; i > 0; --i) {
+    for (size_t i = random() % (round % 8 == 0 ? 100 : 12); i > 0; --i) {
       const std::string key = random_key(random);
       if (std::find(keys.begin(), keys.end(), key) != keys.end()) continue;
       text += (keys.empty() ? "" : ",") + written(key, random) + ":" + std::to_string(keys.size());

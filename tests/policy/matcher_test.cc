@@ -309,6 +309,35 @@ TEST_CASE("ten thousand patterns that begin alike stay cheap to ask") {
   CHECK(asked == 1);
 }
 
+TEST_CASE("patterns that begin alike are told apart by ends of any length") {
+  std::vector<CompiledSelector> selectors;
+  for (size_t i = 0; i < 200; ++i) {
+    Selector source;
+    source.upstreams = {{"u", {}}};
+    source.kind = SelectorKind::kTools;
+    // Ends that agree in all that is looked up, too.
+    source.patterns = {{"*" + std::string(i, 'y') + std::string(i % 50, 'x'), {}}};
+    selectors.emplace_back(source, true);
+  }
+  std::vector<const CompiledSelector*> pointers;
+  for (const CompiledSelector& selector : selectors) pointers.push_back(&selector);
+  const Table table(pointers);
+  for (size_t i = 0; i < 200; ++i) {
+    const std::string target = "a" + std::string(i, 'y') + std::string(i % 50, 'x');
+    Call call = http_call("", target);
+    call.kind = Kind::kTool;
+    std::vector<bool> found(200);
+    table.find_first(call, [&](uint32_t position) {
+      found[position] = true;
+      return false;
+    });
+    for (size_t s = 0; s < 200; ++s) {
+      CAPTURE(i, s);
+      REQUIRE(found[s] == selectors[s].matches(call));
+    }
+  }
+}
+
 TEST_CASE("characters that do not show") {
   for (const char* good : {"a", "\xC3\xA4", "\xF0\x9F\x98\x80", "a b"}) {
     CAPTURE(good);
