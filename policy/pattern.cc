@@ -128,7 +128,7 @@ Result<bool> Pattern::compile_regex(std::string_view expression) {
   auto regex =
       std::make_shared<RE2>(re2::StringPiece(expression.data(), expression.size()), options);
   if (!regex->ok()) {
-    return Error{fmt::format("`re:{}` is not a valid RE2 expression ({}); correct it",
+    return Error{fmt::format("`{}` is not a valid RE2 expression ({}); correct it",
                              shown(expression), shown(regex->error()))};
   }
   shape_ = Shape::kRegex;
