@@ -28,8 +28,7 @@ class ConditionReader {
     const size_t errors_before = reader_.diagnostics.error_count();
     if (!node.is_mapping() || node.members.empty()) {
       reader_.error(node.mark,
-                    "`when` must map values to what they must be, such as "
-                    "`args.amount: {max: 100}`");
+                    "`when` must map values to tests, such as `args.amount: {max: 100}`");
       return nullptr;
     }
     auto condition = std::make_shared<Condition>();
@@ -108,9 +107,10 @@ class ConditionReader {
   bool can_have(std::string_view root) const {
     switch (selector_) {
       case SelectorKind::kAll:
-      case SelectorKind::kHttp:
       case SelectorKind::kModels:
         return true;
+      case SelectorKind::kHttp:
+        return root != "model";
       case SelectorKind::kTools:
         return root == "args" || root == "header";
       case SelectorKind::kConnect:
