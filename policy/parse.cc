@@ -20,7 +20,8 @@ Text read_name(FileReader& reader, const yaml::Node::Member& member, std::string
   constexpr size_t kLongestName = 200;
   const yaml::Mark& mark = member.key_mark;
   if (member.key.empty() || member.key.size() > kLongestName) {
-    reader.error(mark, fmt::format("name of {} must have 1 to {} bytes", what, kLongestName));
+    reader.error(mark, fmt::format("name of {} `{}` has {} bytes; write 1 to {}", what,
+                                   shown(member.key), member.key.size(), kLongestName));
   } else if (const char* fault = hidden_character(member.key)) {
     reader.error(mark, fmt::format("name of {} holds {}; remove it", what, fault));
   }
@@ -116,12 +117,14 @@ void parse_file(const SourceFile& file, PolicyDocument& document, Diagnostics& d
   }
   if (const Text word = fields.text("unknown_model"); !word.empty()) {
     reader.uses("unknown_model", mark_of(word));
-    read_shared_word(reader, word, "unknown_model", {"deny", "highest"}, document.unknown_model);
+    read_shared_word(reader, word, "`unknown_model`", {"deny", "highest"}, document.unknown_model);
   }
   read_currency(reader, fields.text("currency"));
   if (const yaml::Node* upstreams = fields.find("upstreams")) {
-    auto& names = document.upstreams ? *document.upstreams : document.upstreams.emplace();
-    for (Text& name : read_texts(reader, *upstreams, "upstreams")) names.push_back(std::move(name));
+    for (Text& name : read_texts(reader, *upstreams, "upstreams")) {
+      if (!document.upstreams) document.upstreams.emplace();
+      document.upstreams->push_back(std::move(name));
+    }
   }
   constexpr std::pair<std::string_view, EntryReader> kSections[] = {
       {"agents", read_agent},   {"roles", read_role},   {"approvers", read_approvers},

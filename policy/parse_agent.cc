@@ -80,13 +80,14 @@ void read_identity_entry(FileReader& reader, const yaml::Node& node, AgentSource
   }
   if (key == "jwt") return read_jwt(reader, *fields.find(key), agent);
   if (key == "unix_uid") {
-    const Text text = fields.text(key);
+    const yaml::Mark mark = fields.find(key)->mark;
     const std::optional<uint64_t> uid = fields.whole_number(key, 0);
-    constexpr uint64_t kNobody = 0xFFFFFFFF;  // -1, which no process has
-    if (uid && *uid >= kNobody) {
-      reader.error(mark_of(text), fmt::format("`{}` is no user id", shown(text.value)));
+    constexpr uint64_t kMostUid = 0xFFFFFFFE;  // the next is -1, which no process has
+    if (uid && *uid > kMostUid) {
+      reader.error(mark, fmt::format("`{}` is no user id; write at most {}", *uid, kMostUid));
     } else if (uid) {
-      agent.identity.push_back({Kind::kUnixUid, {fmt::format("{}", *uid), text.at}, {}, {}});
+      agent.identity.push_back(
+          {Kind::kUnixUid, {fmt::format("{}", *uid), reader.at(mark)}, {}, {}});
     }
     return;
   }
@@ -139,7 +140,10 @@ void read_agent(FileReader& reader, const yaml::Node::Member& member) {
   const Fields fields(reader, member.value, "agent",
                       {"owner", "purpose", "team", "risk", "roles", "identity", "status", "expires",
                        "budget", "probation", "review"});
-  if (!fields.valid()) return;
+  if (!fields.valid()) {
+    reader.document.agents.push_back(std::move(agent));  // its name is known all the same
+    return;
+  }
   for (const auto& [key, value] :
        {std::pair{"owner", &agent.owner}, {"purpose", &agent.purpose}, {"team", &agent.team}}) {
     *value = fields.text(key).value;

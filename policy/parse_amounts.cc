@@ -84,7 +84,8 @@ std::optional<Limit> read_limit(FileReader& reader, const Text& text) {
   const yaml::Mark mark = mark_of(text);
   const auto words = words_of(text.value);
   const auto malformed = [&](std::string_view why) {
-    reader.error(mark, fmt::format("`{}` {}; write it as `20 USD per day` or `100 calls per hour`",
+    reader.error(mark, fmt::format("`{}` {}; write it as `20 USD per day`, `100 calls per hour` or "
+                                   "`9000 tokens per day`",
                                    shown(text.value), why));
     return std::nullopt;
   };
@@ -138,7 +139,10 @@ std::optional<Amount> read_token_price(FileReader& reader, const Text& text) {
   std::optional<Micros> amount = read_decimal(reader, text, words[0]);
   if (amount && per_thousand) {
     amount = checked_multiply(*amount, 1000);
-    if (!amount) reader.error(mark_of(text), fmt::format("`{}` is too large", shown(text.value)));
+    if (!amount) {
+      reader.error(mark_of(text), fmt::format("`{}` is too large; write at most 9223372036 per 1K",
+                                              shown(text.value)));
+    }
   }
   if (!amount) return std::nullopt;
   return Amount{*amount, std::string(words[1])};
@@ -211,12 +215,14 @@ std::optional<RateLimit> read_rate_limit(FileReader& reader, const Text& text) {
   limit.text = text.value;
   const char* const end = words[0].data() + words[0].size();
   const auto [stop, code] = std::from_chars(words[0].data(), end, limit.count);
+  if (code == std::errc::result_out_of_range) return fail("is above 4294967295");
   if (code != std::errc() || stop != end) return fail("does not begin with a whole number");
   if (words.size() == 1) return fail("is a number without what it counts");
   if (words.size() == 2 && words[1] == "concurrent") {
     limit.kind = RateLimit::Kind::kConcurrent;
     return limit;
   }
+  if (words.size() == 2) return fail("does not say per what time");
   if (words.size() != 4 || words[2] != "per") return fail("is no limit");
   if (is_word(words[1], "steps")) {
     if (words[3] != "session") return fail("counts steps by something else than the session");
@@ -228,7 +234,7 @@ std::optional<RateLimit> read_rate_limit(FileReader& reader, const Text& text) {
   }
   limit.kind = is_word(words[1], "calls") ? RateLimit::Kind::kCalls : RateLimit::Kind::kRepeats;
   const auto window = to_window(words[3]);
-  if (!window) return fail("has no window that is known");
+  if (!window) return fail("is per no time that is known (second to week, or as `10m`)");
   limit.window = *window;
   return limit;
 }
@@ -236,8 +242,8 @@ std::optional<RateLimit> read_rate_limit(FileReader& reader, const Text& text) {
 std::optional<std::chrono::seconds> read_duration(FileReader& reader, const Text& text) {
   const auto duration = to_duration(text.value);
   if (!duration) {
-    reader.error(mark_of(text), fmt::format("`{}` is no duration; write it as `30s`, `15m`, `2h`, "
-                                            "`90d` or `2w`",
+    reader.error(mark_of(text), fmt::format("`{}` is no duration from `1s` to `3650d`; write it as "
+                                            "`30s`, `15m`, `2h`, `90d` or `2w`",
                                             shown(text.value)));
   }
   return duration;

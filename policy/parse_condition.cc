@@ -28,8 +28,7 @@ class ConditionReader {
     const size_t errors_before = reader_.diagnostics.error_count();
     if (!node.is_mapping() || node.members.empty()) {
       reader_.error(node.mark,
-                    "`when` must map values to what they must be, such as "
-                    "`args.amount: {max: 100}`");
+                    "`when` must map values to tests, such as `args.amount: {max: 100}`");
       return nullptr;
     }
     auto condition = std::make_shared<Condition>();
@@ -63,35 +62,33 @@ class ConditionReader {
       return std::nullopt;
     };
     if (const char* fault = hidden_character(text)) {
-      return fail(fmt::format("a value of `when` holds {}; remove it", fault));
-    }
-    if (text == "model") {
-      if (!can_have(text)) {
-        return fail(
-            fmt::format("`model` is nothing that {} can have; remove it", subject_of_selector()));
-      }
-      value.root = ValueRef::Root::kModel;
-      return value;
+      return fail(fmt::format("`{}` holds {}; remove it", shown(text), fault));
     }
     if (text == "time") {
       value.root = ValueRef::Root::kTime;
       return value;
     }
+    const bool is_model = text == "model";
     const size_t dot = std::min(text.find('.'), text.size());
     const std::string_view root = std::string_view(text).substr(0, dot);
     const std::string_view rest = std::string_view(text).substr(std::min(dot + 1, text.size()));
-    if (root != "args" && root != "query" && root != "header") {
+    if (!is_model && root != "args" && root != "query" && root != "header") {
       return fail(
           fmt::format("unknown value `{}`; it is one of args.NAME, query.NAME, "
                       "header.NAME, model, time",
                       shown(text)));
     }
-    if (rest.empty()) {
+    if (!is_model && rest.empty()) {
       return fail(fmt::format("`{}` names no value; write `{}.NAME`", shown(text), root));
     }
     if (!can_have(root)) {
-      return fail(fmt::format("`{}` is nothing that {} can have; remove it", shown(text),
-                              subject_of_selector()));
+      return fail(fmt::format("`{}` is nothing that a call that `{}` selects can have; remove it",
+                              shown(text), to_string(selector_)));
+    }
+    if (is_model) {
+      reader_.uses("model", member.key_mark);
+      value.root = ValueRef::Root::kModel;
+      return value;
     }
     if (root == "args") {
       if (!read_steps(rest, value)) {
@@ -110,9 +107,10 @@ class ConditionReader {
   bool can_have(std::string_view root) const {
     switch (selector_) {
       case SelectorKind::kAll:
-      case SelectorKind::kHttp:
       case SelectorKind::kModels:
         return true;
+      case SelectorKind::kHttp:
+        return root != "model";
       case SelectorKind::kTools:
         return root == "args" || root == "header";
       case SelectorKind::kConnect:
@@ -120,10 +118,6 @@ class ConditionReader {
       default:
         return root == "header";
     }
-  }
-
-  std::string subject_of_selector() const {
-    return fmt::format("a call that `{}` selects", to_string(selector_));
   }
 
   // ---- the test
@@ -138,8 +132,8 @@ class ConditionReader {
     }
     if (!node.quoted && (node.text == "true" || node.text == "false")) {
       if (is_text_) {
-        reader_.error(node.mark, fmt::format("`{}` is never the value of a query or header, which "
-                                             "are text; write it in quotes",
+        reader_.error(node.mark, fmt::format("`{}` is never the value of a query, header or model, "
+                                             "which are text; write it in quotes",
                                              node.text));
         return std::nullopt;
       }
@@ -169,13 +163,14 @@ class ConditionReader {
       read_is(node, test);
       return;
     }
+    const size_t errors_before = reader_.diagnostics.error_count();
     const Fields fields(reader_, node, "test",
                         {"min", "max", "above", "below", "is", "matches", "glob", "prefix", "not",
                          "present", "length", "under", "host", "any", "all", "default"});
     for (const yaml::Node::Member& member : node.members) {
       if (fields.find(member.key) == &member.value) read_op(member, test, whole);
     }
-    if (test.ops.empty()) {
+    if (test.ops.empty() && reader_.diagnostics.error_count() == errors_before) {
       reader_.error(node.mark, "a test without anything to test; write `is`, `max` or the like");
     }
   }
@@ -241,7 +236,7 @@ class ConditionReader {
       for (Text& text : read_texts(reader_, node, key)) {
         std::transform(text.value.begin(), text.value.end(), text.value.begin(),
                        [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
-        add_pattern(text.value, node.mark, op);
+        add_pattern(text.value, mark_of(text), op);
       }
       return !op.patterns.empty();
     }
@@ -294,7 +289,7 @@ class ConditionReader {
       test.zone = find_zone(zone.value);
       if (!test.zone) {
         reader_.error(
-            {zone.at.line, zone.at.column},
+            mark_of(zone),
             fmt::format("unknown time zone `{}`; write it as `Europe/Berlin`", shown(zone.value)));
       }
     }
@@ -314,7 +309,7 @@ class ConditionReader {
                           ? day_number(std::string_view(text.value).substr(dash + 1))
                           : first;
     if (!first || !last) {
-      reader_.error({text.at.line, text.at.column},
+      reader_.error(mark_of(text),
                     fmt::format("unknown days `{}`; write them as `mon-fri` or `[sat, sun]`",
                                 shown(text.value)));
       return;
@@ -343,7 +338,7 @@ class ConditionReader {
     const auto from = minute_of_day(all.substr(0, 5));
     const auto to = all.size() == 11 && all[5] == '-' ? minute_of_day(all.substr(6)) : std::nullopt;
     if (!from || !to || *from == *to || *from == 24 * 60) {
-      reader_.error({text.at.line, text.at.column},
+      reader_.error(mark_of(text),
                     fmt::format("`{}` are no hours; write them as `09:00-18:00`", shown(all)));
       return;
     }
@@ -363,7 +358,7 @@ class ConditionReader {
 
   FileReader& reader_;
   SelectorKind selector_;
-  bool is_text_ = false;  // the value is a query parameter or header
+  bool is_text_ = false;  // the value is a query parameter, header or model
 };
 
 }  // namespace

@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <string_view>
+#include <unordered_set>
 
 #include "policy/parse_amounts.h"
 #include "policy/parse_condition.h"
@@ -86,6 +88,14 @@ bool read_dispatch_path(FileReader& reader, const Text& text, ValueRef& value) {
   return good;
 }
 
+// Names that are compared as they stand: a pattern would never match, without a word.
+void refuse_pattern(FileReader& reader, const yaml::Node::Member& member, std::string_view what) {
+  if (!member.key.starts_with("re:") && member.key.find_first_of("*?") == std::string::npos) return;
+  reader.error(member.key_mark, fmt::format("`{}` looks like a pattern; a {} is named in full, one "
+                                            "entry for each",
+                                            shown(member.key), what));
+}
+
 void read_dispatch(FileReader& reader, const yaml::Node& node, ServerInfo& server) {
   if (!node.is_mapping() || node.members.empty()) {
     reader.error(node.mark,
@@ -96,6 +106,7 @@ void read_dispatch(FileReader& reader, const yaml::Node& node, ServerInfo& serve
   for (const yaml::Node::Member& member : node.members) {
     DispatchInfo dispatch;
     dispatch.tool = read_name(reader, member, "dispatch tool").value;
+    refuse_pattern(reader, member, "dispatch tool");
     const Fields fields(reader, member.value, "dispatch", {"tool", "args"});
     if (!fields.valid()) continue;
     if (!fields.find("tool")) {
@@ -118,22 +129,17 @@ void read_approvers(FileReader& reader, const yaml::Node::Member& member) {
   ApproversSource group;
   group.name = read_name(reader, member, "approvers");
   const Fields fields(reader, member.value, "approvers", {"members", "need", "not_owner"});
-  if (!fields.valid()) return;
   reader.uses("approvers", member.key_mark);
-  const yaml::Node* members = fields.find("members");
-  if (!members) {
+  if (const yaml::Node* members = fields.find("members")) {
+    group.members = read_texts(reader, *members, "members");
+  } else if (fields.valid()) {
     reader.error(member.key_mark, fmt::format("approvers `{}` without `members`; name them",
                                               shown(group.name.value)));
-    return;
   }
-  group.members = read_texts(reader, *members, "members");
-  for (size_t i = 0; i < group.members.size(); ++i) {
-    for (size_t j = 0; j < i; ++j) {
-      if (group.members[i].value != group.members[j].value) continue;
-      reader.error(mark_of(group.members[i]),
-                   fmt::format("`{}` is named twice; keep one", shown(group.members[i].value)));
-      break;
-    }
+  std::unordered_set<std::string_view> named;
+  for (const Text& name : group.members) {
+    if (named.insert(name.value).second) continue;
+    reader.error(mark_of(name), fmt::format("`{}` is named twice; keep one", shown(name.value)));
   }
   group.need = static_cast<uint32_t>(
       std::min<uint64_t>(fields.whole_number("need", 1).value_or(1), UINT32_MAX));
@@ -183,7 +189,10 @@ void read_guard(FileReader& reader, const yaml::Node::Member& member) {
   guard.name = source.name.value;
   const Fields fields(reader, member.value, "guard",
                       {"patterns", "fields", "on", "then", "approvers", "within"});
-  if (!fields.valid()) return;
+  if (!fields.valid()) {
+    reader.document.guards.push_back(std::move(source));  // its name is known all the same
+    return;
+  }
   reader.uses("guards", member.key_mark);
   if (const yaml::Node* patterns = fields.find("patterns")) read_finders(reader, *patterns, guard);
   if (const yaml::Node* places = fields.find("fields")) read_fields(reader, *places, guard);
@@ -217,6 +226,7 @@ void read_server(FileReader& reader, const yaml::Node::Member& member) {
   ServerInfo& server = source.server;
   source.name = read_name(reader, member, "server");
   server.upstream = source.name.value;
+  refuse_pattern(reader, member, "server");
   const Fields fields(reader, member.value, "server", {"pin", "on_drift", "dispatch"});
   if (!fields.valid()) return;
   reader.uses("servers", member.key_mark);

@@ -87,7 +87,8 @@ yaml::Mark mark_of(const Text& text) { return {text.at.line, text.at.column}; }
 Text read_text(FileReader& reader, const yaml::Node& node, std::string_view what) {
   const At at = reader.at(node.mark);
   if (!node.is_scalar() || node.text.empty()) {
-    reader.error(node.mark, fmt::format("`{}` must be text; write a value", what));
+    const char* form = node.is_sequence() ? ", not a list" : node.is_mapping() ? ", not a map" : "";
+    reader.error(node.mark, fmt::format("`{}` must be text{}; write one value", what, form));
     return {{}, at};
   }
   if (const char* fault = hidden_character(node.text)) {

@@ -88,7 +88,7 @@ bool read_selector(FileReader& reader, const Fields& fields, UpstreamIs upstream
     reader.error(node->mark, "a tunnel goes to no upstream; remove `upstream` beside `connect`");
   }
   const bool is_needed = upstream == UpstreamIs::kRequired || selector.kind != SelectorKind::kAll;
-  if (is_needed && !tunnels && !fields.find("upstream")) {
+  if (is_needed && !fields.find("connect") && !fields.find("upstream")) {
     reader.error(fields.node().mark,
                  "no `upstream`; name one, or write `upstream: \"*\"` for all of them");
   }

@@ -14,32 +14,31 @@ namespace reeve::policy {
 
 namespace {
 
-void read_scope(FileReader& reader, const yaml::Node& node, BudgetSource& budget) {
+// Whether `for` could be read.
+bool read_scope(FileReader& reader, const yaml::Node& node, BudgetSource& budget) {
   using For = BudgetSource::For;
   if (node.is_scalar()) {
     const Text word = read_text(reader, node, "for");
-    if (!word.empty()) read_word(reader, word, "`for`", {"everyone"});
     budget.scope = For::kEveryone;
-    return;
+    return !word.empty() && !read_word(reader, word, "`for`", {"everyone"}).empty();
+  }
+  if (!node.is_mapping() || node.members.size() != 1) {
+    reader.error(node.mark, "`for` takes one of `agent`, `role`, `team`, `each`, or is `everyone`");
+    return false;
   }
   const Fields fields(reader, node, "scope", {"agent", "role", "team", "each"});
-  if (!fields.valid()) return;
-  if (node.members.size() != 1) {
-    reader.error(node.mark, "`for` takes one of `agent`, `role`, `team`, `each`, or is `everyone`");
-    return;
-  }
   for (const auto& [key, scope] :
        {std::pair{"agent", For::kAgent}, {"role", For::kRole}, {"team", For::kTeam}}) {
     if (!fields.find(key)) continue;
     budget.scope = scope;
     budget.of = fields.text(key);
+    return !budget.of.empty();
   }
-  if (fields.find("each")) {
-    const Text each = fields.text("each");
-    if (each.empty()) return;
-    const std::string word = read_word(reader, each, "`each`", {"agent", "team"});
-    budget.scope = word == "team" ? For::kEachTeam : For::kEachAgent;
-  }
+  const Text each = fields.text("each");
+  if (each.empty()) return false;
+  const std::string word = read_word(reader, each, "`each`", {"agent", "team"});
+  budget.scope = word == "team" ? For::kEachTeam : For::kEachAgent;
+  return !word.empty();
 }
 
 }  // namespace
@@ -53,7 +52,7 @@ void read_budget(FileReader& reader, const yaml::Node::Member& member) {
        "resources", "prompts", "http", "connect", "models", "methods", "except"});
   if (!fields.valid()) return;
   const yaml::Node* scope = fields.find("for");
-  if (scope) read_scope(reader, *scope, budget);
+  const bool has_scope = scope && read_scope(reader, *scope, budget);
   const Text limit = fields.text("limit");
   for (const auto& [key, missing] : {std::pair{"for", !scope}, {"limit", !fields.find("limit")}}) {
     if (missing) {
@@ -79,12 +78,19 @@ void read_budget(FileReader& reader, const yaml::Node::Member& member) {
   if (when) budget.when = read_condition(reader, *when, budget.selector.kind);
   if (limit.empty() || (when && !budget.when)) return;
   const std::optional<Limit> parsed = read_limit(reader, limit);
-  if (!parsed || !scope || !selects) return;
+  if (!parsed || !has_scope || !selects) return;
   budget.limit = *parsed;
   reader.document.budgets.push_back(std::move(budget));
 }
 
 namespace {
+
+// Whether a call that this selects can have arguments, or a result, to take its cost from.
+bool can_have_cost(SelectorKind kind, bool of_args) {
+  if (!of_args) return kind != SelectorKind::kConnect;
+  return kind == SelectorKind::kAll || kind == SelectorKind::kTools ||
+         kind == SelectorKind::kHttp || kind == SelectorKind::kModels;
+}
 
 // `{from: args.amount, max: 500 USD}` or `{from: result._meta.cost, reserve: 0.05 USD}`.
 bool read_cost_from(FileReader& reader, const yaml::Node& node, PriceSource& price) {
@@ -108,6 +114,12 @@ bool read_cost_from(FileReader& reader, const yaml::Node& node, PriceSource& pri
                                             shown(from.value)));
     return false;
   }
+  if (!can_have_cost(price.selector.kind, of_args)) {
+    reader.error(mark_of(from), fmt::format("`{}` is nothing that a call that `{}` selects can "
+                                            "have; write a fixed cost",
+                                            shown(from.value), to_string(price.selector.kind)));
+    return false;
+  }
   const std::string_view bound = of_args ? "max" : "reserve";
   const std::string_view other = of_args ? "reserve" : "max";
   if (const yaml::Node* misplaced = fields.find(other)) {
@@ -120,8 +132,8 @@ bool read_cost_from(FileReader& reader, const yaml::Node& node, PriceSource& pri
   const Text amount = fields.text(bound);
   if (!fields.find(bound)) {
     reader.error(node.mark, fmt::format("a cost from `{}` without `{}`; say the most that a call "
-                                        "may cost",
-                                        shown(from.value), bound));
+                                        "may cost, as `{}: 500 USD`",
+                                        shown(from.value), bound, bound));
     return false;
   }
   const auto money = amount.empty() ? std::nullopt : read_money(reader, amount);
@@ -162,7 +174,7 @@ bool read_token_prices(FileReader& reader, const Fields& fields, PriceSource& pr
   for (const std::string_view key : {kTokenKeys[0], kTokenKeys[3]}) {
     if (fields.find(key)) continue;
     reader.error(fields.node().mark,
-                 fmt::format("a price by tokens without `{}`; write `{}: 2.50 USD per 1M tokens`",
+                 fmt::format("a price of tokens without `{}`; write `{}: 2.50 USD per 1M tokens`",
                              key, key));
     good = false;
   }
@@ -185,6 +197,14 @@ bool read_cost(FileReader& reader, const Fields& fields, PriceSource& price) {
   }
   if (cost && by_tokens) {
     reader.error(by_tokens->mark, "a price of tokens beside `cost`; a price has one of them");
+    return false;
+  }
+  const SelectorKind kind = price.selector.kind;
+  if (by_tokens && kind != SelectorKind::kModels && kind != SelectorKind::kAll) {
+    reader.error(by_tokens->mark,
+                 fmt::format("a price of tokens beside `{}`; only calls of `models` "
+                             "have tokens, write `cost`",
+                             to_string(kind)));
     return false;
   }
   if (by_tokens) return read_token_prices(reader, fields, price);
@@ -214,7 +234,6 @@ void read_price(FileReader& reader, const yaml::Node& node) {
   if (when) price.when_text = yaml::form_of(*when);
   if (const Text since = fields.text("since"); !since.empty()) {
     price.since = read_day(reader, since);
-    if (!price.since) return;
   }
   if (!read_cost(reader, fields, price) || !selects || (when && !price.when)) return;
   reader.document.prices.push_back(std::move(price));

@@ -108,7 +108,7 @@ void Pattern::trim() {
 Result<bool> Pattern::compile_regex(std::string_view text) {
   Result<Expression> expression = Expression::compile(text);
   if (!expression) {
-    return Error{fmt::format("`re:{}` is not a valid RE2 expression ({}); correct it", shown(text),
+    return Error{fmt::format("`{}` is not a valid RE2 expression ({}); correct it", shown(text),
                              shown(expression.error().message))};
   }
   shape_ = Shape::kRegex;

@@ -86,7 +86,8 @@ class TestReader {
     }
     const yaml::Node* cases = fields.find("cases");
     if (!cases || !cases->is_sequence()) {
-      reader_.error(cases ? cases->mark : yaml_.root.mark, "`cases` must be a list of cases");
+      reader_.error(cases ? cases->mark : yaml_.root.mark,
+                    "`cases` must be a list; begin each case with `-`");
       return file;
     }
     for (const yaml::Node& node : cases->items) read_case(node, file);
@@ -131,6 +132,7 @@ class TestReader {
     if (call.upstream.empty() && call.kind != Kind::kConnect && !fields.find("upstream")) {
       reader_.error(node.mark, "call without `upstream`; add it");
     }
+    refuse_misplaced(fields, call.kind);
     if (const yaml::Node* args = fields.find("args")) call.args = to_json(*args);
     if (const yaml::Node* raw = fields.find("args_json")) call.args = raw->text;
     if (const yaml::Node* raw = fields.find("body_raw")) call.body = raw->text;
@@ -149,6 +151,33 @@ class TestReader {
     }
   }
 
+  // What the call would not look at must not stand there as if it did.
+  void refuse_misplaced(const Fields& fields, Kind kind) {
+    const bool has_body = kind == Kind::kHttp || kind == Kind::kModel;
+    struct Part {
+      const char* key;
+      const char* bytes;  // the same as bytes
+      bool fits;
+      const char* owner;
+    };
+    for (const Part& part : {Part{"args", "args_json", kind == Kind::kTool, "a `tool`"},
+                             Part{"body", "body_raw", has_body, "`http` or a `model`"}}) {
+      const yaml::Node* bytes = fields.find(part.bytes);
+      if (bytes && !bytes->is_scalar()) {
+        reader_.error(bytes->mark,
+                      fmt::format("`{}` must be text; write it in quotes", part.bytes));
+      }
+      if (bytes && fields.find(part.key)) {
+        reader_.error(bytes->mark, fmt::format("`{}` beside `{}`; keep one", part.bytes, part.key));
+      }
+      for (const char* key : {part.key, part.bytes}) {
+        const yaml::Node* node = fields.find(key);
+        if (!node || part.fits) continue;
+        reader_.error(node->mark, fmt::format("`{}` is for {} alone; remove it", key, part.owner));
+      }
+    }
+  }
+
   void read_target(const Fields& fields, CallSpec& call) {
     int targets = 0;
     for (const auto& [key, kind] : {std::pair{"tool", Kind::kTool},
@@ -162,11 +191,12 @@ class TestReader {
       if (!node) continue;
       ++targets;
       if (!node->is_scalar()) {
-        reader_.error(node->mark, fmt::format("`{}` must be text", key));
+        reader_.error(node->mark, fmt::format("`{}` must be text; write one value", key));
       } else if (kind != Kind::kHttp) {
         call.set_target(kind, node->text);  // as it is: a test may be about hidden characters
       } else if (!call.set_http(node->text)) {
-        reader_.error(node->mark, fmt::format("`{}` is no `METHOD /path`", shown(node->text)));
+        reader_.error(node->mark, fmt::format("`{}` is no `METHOD /path`; write it as `GET /a`",
+                                              shown(node->text)));
       }
     }
     if (targets != 1) {
@@ -178,7 +208,8 @@ class TestReader {
 
   void read_headers(const yaml::Node& node, CallSpec& call) {
     if (!node.is_mapping()) {
-      reader_.error(node.mark, "`headers` must be a mapping of names to values");
+      reader_.error(node.mark,
+                    "`headers` must be a mapping of names to values, such as `{accept: a/b}`");
       return;
     }
     for (const yaml::Node::Member& member : node.members) {
@@ -186,7 +217,7 @@ class TestReader {
         call.headers.emplace_back(member.key, member.value.text);
       } else {
         reader_.error(member.value.mark,
-                      fmt::format("header `{}` must be text", shown(member.key)));
+                      fmt::format("header `{}` must be text; write one value", shown(member.key)));
       }
     }
   }

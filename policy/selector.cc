@@ -170,6 +170,7 @@ Result<TargetPattern> TargetPattern::compile(SelectorKind kind, std::string_view
     pattern = lower;
   }
   Result<Pattern> compiled = Pattern::compile(pattern, syntax);
+  if (!compiled && kind == SelectorKind::kConnect) compiled = Pattern::compile(text);  // as written
   if (!compiled) return std::move(compiled.error());
   if (kind == SelectorKind::kMethods) {
     for (const OwnSelector& own : kOwnSelectors) {

@@ -238,7 +238,11 @@ class TreeBuilder : public YAML::EventHandler {
     if (parent.part.node.is_sequence()) {
       items_.push_back(node);
     } else if (parent.has_key) {
-      members_.back().value = node;
+      Node::Member& member = members_.back();
+      member.value = node;
+      // Where nothing stands, yaml-cpp marks what follows.
+      const bool is_behind = node.is_null() && node.mark.line != member.key_mark.line;
+      if (is_behind) member.value.mark = member.key_mark;
       parent.has_key = false;
     } else {
       if (!node.is_scalar()) fail(node.mark, "a key that is not text; keys are plain names");

