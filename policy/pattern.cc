@@ -90,6 +90,12 @@ Result<Pattern> Pattern::compile(std::string_view text, Syntax syntax) {
                           : syntax == Syntax::kText ? pattern.compile_glob(text)
                                                     : pattern.compile_path(text);
   if (!compiled) return std::move(compiled.error());
+  // Most patterns are told by their literals alone, and there are many.
+  if (pattern.shape_ != Shape::kGlob && pattern.shape_ != Shape::kPath) pattern.tokens_.clear();
+  if (pattern.shape_ != Shape::kPath) pattern.segments_.clear();
+  pattern.tokens_.shrink_to_fit();
+  pattern.segments_.shrink_to_fit();
+  pattern.literals_.shrink_to_fit();
   return pattern;
 }
 
