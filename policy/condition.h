@@ -46,6 +46,9 @@ struct ValueRef {
   uint32_t hash = 0;        // of `steps`, for ArgsReader; set by add_step()
 };
 
+// What a test says is written by condition_pool.cc, field by field, to find tests that say the
+// same: a field that is added here is added there.
+
 // A scalar of the policy: text, a number or a truth value.
 struct Scalar {
   enum class Type : uint8_t { kText, kNumber, kTrue, kFalse };
