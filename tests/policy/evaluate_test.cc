@@ -122,6 +122,111 @@ TEST_CASE("decide: the agent's state and days come before rules, and end at midn
   CHECK(decided("jordan", "kb", "fetch", "2026-06-30T23:59:59Z") == "deny service.deny[2]");
 }
 
+TEST_CASE("an upstream with rules in report mode alone has none that decides") {
+  const auto policy = load(R"(
+agents: {ann: {owner: o, purpose: p, team: t, roles: [r]}}
+roles:
+  r:
+    allow: {id: try, upstream: crm, mode: report}
+    deny: {id: no, upstream: kb, tools: x, mode: report}
+)");
+  for (const auto& [upstream, reported] : {std::pair{"crm", "try"}, {"kb", ""}}) {
+    CAPTURE(upstream);
+    const Call call = tool_call(upstream, "x");
+    const Decision decision = policy->decide(0, call);
+    CHECK(decide(*policy, "ann", call) == "deny default");
+    CHECK_FALSE(policy->could_allow(0, call));
+    CHECK(policy->asks(0, call).empty());
+    CHECK_FALSE(policy->may_use(0, upstream, Time{}).allowed());
+    const RuleInfo* rule = policy->reported(0, call, decision);
+    CHECK((rule ? rule->id : "") == reported);
+  }
+}
+
+TEST_CASE("reported: the first rule in report mode that would change the verdict") {
+  const auto policy = load(R"(
+agents: {ann: {owner: o, purpose: p, team: t, roles: [r]}}
+approvers: {leads: {members: lee}}
+roles:
+  r:
+    allow:
+      - {id: try-allow, upstream: u, tools: [b, c], mode: report}
+      - {id: allow, upstream: u, tools: [d, e, f, g]}
+    ask:
+      - {id: try-ask, upstream: u, tools: [a, d, h], approvers: leads, mode: report}
+      - {id: try-doubt, upstream: u, tools: [b, e], when: {args.x: 1}, approvers: leads, mode: report}
+      - {id: ask, upstream: u, tools: [g, h], approvers: leads}
+    deny:
+      - {id: try-deny, upstream: u, tools: [f, g, i], mode: report}
+      - {id: deny, upstream: u, tools: i}
+)");
+  struct Row {
+    const char* tool;
+    const char* decision;
+    const char* reported;
+  };
+  const Row rows[] = {
+      {"a", "deny default", "try-ask"},    // an ask grants
+      {"b", "deny default", "try-allow"},  // in doubt it does not
+      {"c", "deny default", "try-allow"},
+      {"d", "allow allow", "try-ask"},
+      {"e", "allow allow", "try-doubt"},  // in doubt it holds what is granted
+      {"f", "allow allow", "try-deny"},
+      {"g", "ask ask", "try-deny"},
+      {"h", "ask ask", ""},
+      {"i", "deny deny", ""},
+      {"j", "deny default", ""},
+  };
+  for (const Row& row : rows) {
+    CAPTURE(row.tool);
+    const Call call = tool_call("u", row.tool);
+    CHECK(decide(*policy, "ann", call) == row.decision);
+    const RuleInfo* rule = policy->reported(0, call, policy->decide(0, call));
+    CHECK((rule ? rule->id : "") == row.reported);
+  }
+}
+
+TEST_CASE("a price or budget that reads a key has one reading of it, on every upstream") {
+  const auto policy = load(R"(
+agents: {ann: {owner: o, purpose: p, team: t, roles: [r]}}
+roles: {r: {allow: {upstream: "*"}}}
+prices:
+  - {upstream: "a*", tools: pay, cost: {from: args.amount, max: 5 USD}}
+  - {upstream: "a*", tools: fee, when: {args.kind: x}, cost: 1 USD}
+  - {upstream: "a*", tools: late, when: {args.kind: x}, since: 2027-01-01, cost: 1 USD}
+  - {upstream: ads, tools: other, cost: 1 USD}
+budgets:
+  b: {for: everyone, upstream: "a*", tools: cap, when: {args.kind: x}, limit: 1 USD per day}
+)");
+  json::Parser parser;
+  const auto args = parser.parse(R"({"amount": 1, "Amount": 2, "Kind": "x"})");
+  for (const char* upstream : {"ads", "any"}) {  // `any` is named nowhere
+    for (const auto& [tool, decision] : {std::pair{"pay", "malformed malformed"},
+                                         {"fee", "malformed malformed"},
+                                         {"cap", "malformed malformed"},
+                                         {"late", "allow r.allow[0]"},
+                                         {"other", "allow r.allow[0]"}}) {
+      CAPTURE(upstream, tool);
+      Call call = tool_call(upstream, tool);
+      call.args = &*args;
+      call.time = at("2026-11-22T00:00:00Z");
+      CHECK(decide(*policy, "ann", call) == decision);
+    }
+  }
+}
+
+TEST_CASE("a rule about tunnels lets nobody use an upstream") {
+  const auto policy = load(R"(
+agents: {ann: {owner: o, purpose: p, team: t, roles: [r]}}
+roles: {r: {allow: {connect: "*.example:443"}}}
+)");
+  CHECK_FALSE(policy->may_use(0, "named-nowhere", Time{}).allowed());
+  Call tunnel;
+  tunnel.kind = Kind::kConnect;
+  tunnel.target = "a.example:443";
+  CHECK(decide(*policy, "ann", tunnel) == "allow r.allow[0]");
+}
+
 TEST_CASE("may_use and could_allow") {
   const auto policy = load(kPolicy);
   const AgentId jordan = *policy->find_agent("jordan");
