@@ -40,8 +40,15 @@ class SpendCompiler {
   }
 
  private:
+  struct Dated {
+    const PriceSource* price = nullptr;
+    Time until = Time::max();  // when the next one that selects alike begins
+  };
+
+  static Time since(const PriceSource* price) { return price->since.value_or(Time::min()); }
+
   // In file order; of those that select alike, the latest first, where the first of them stands.
-  std::vector<const PriceSource*> prices_in_order() const {
+  std::vector<Dated> prices_in_order() const {
     std::map<std::string, uint32_t> first;  // of each selection
     std::vector<std::pair<uint32_t, const PriceSource*>> prices;
     for (uint32_t i = 0; i < document_.prices.size(); ++i) {
@@ -49,31 +56,38 @@ class SpendCompiler {
       prices.emplace_back(first.emplace(selection_of(price), i).first->second, &price);
     }
     std::sort(prices.begin(), prices.end(), [](const auto& a, const auto& b) {
-      const auto since = [](const PriceSource* p) { return p->since.value_or(Time::min()); };
       if (a.first != b.first) return a.first < b.first;
       if (since(a.second) != since(b.second)) return since(a.second) > since(b.second);
       return a.second->order < b.second->order;
     });
-    std::vector<const PriceSource*> result;
-    for (const auto& [group, price] : prices) result.push_back(price);
+    std::vector<Dated> result;
+    for (size_t i = 0; i < prices.size(); ++i) {
+      const bool is_first = i == 0 || prices[i - 1].first != prices[i].first;
+      result.push_back({prices[i].second, is_first ? Time::max() : since(prices[i - 1].second)});
+    }
     return result;
   }
 
   void compile_prices() {
-    for (const PriceSource* source : prices_in_order()) {
+    for (const auto& [source, until] : prices_in_order()) {
       CompiledPrice price;
       price.info.effect = Effect::kAllow;
       price.info.id = fmt::format("prices[{}]", source->order);
       price.info.at = document_.place(source->at);
       price.selector = CompiledSelector(source->selector, false);
       price.when = source->when;
-      price.since = source->since.value_or(Time::min());
+      price.since = since(source);
+      price.until = until;
       price.terms = source->cost;
       out_.prices.push_back(std::move(price));
     }
   }
 
   void compile_price_tables() {
+    out_.unknown_model.effect = Effect::kAllow;
+    out_.unknown_model.id = "unknown_model";
+    out_.unknown_model.at = document_.place(document_.unknown_model.at);
+    out_.unknown_model_is_highest = document_.unknown_model.value == "highest";
     std::vector<const CompiledSelector*> selectors;
     for (const CompiledPrice& price : out_.prices) selectors.push_back(&price.selector);
     for (std::vector<uint32_t>& covering : select_by_upstream(selectors, resolution_, out_)) {
@@ -85,40 +99,22 @@ class SpendCompiler {
           reading.push_back(i);
         }
       }
-      if (document_.unknown_model.value == "highest") table.dearest = add_dearest(covering);
+      if (out_.unknown_model_is_highest) table.dearest = add_dearest(covering);
       table.prices = make_index(std::move(covering), out_.prices);
       table.reading = make_index(std::move(reading), out_.prices);
       out_.price_tables.push_back(std::move(table));
     }
   }
 
-  // Of all prices of models, the highest of each kind of token.
+  // Of all prices of models, the highest.
   int32_t add_dearest(const std::vector<uint32_t>& covering) {
-    CompiledPrice dearest;
-    dearest.info.effect = Effect::kAllow;
-    dearest.info.id = "unknown_model";
-    dearest.info.at = document_.place(document_.unknown_model.at);
+    PriceTerms dearest;
     bool found = false;
-    const auto raise = [](auto& most, const auto& other) {
-      if (other && (!most || *most < *other)) most = other;
-    };
-    PriceTerms::Tokens& most = dearest.terms.tokens;
     for (const uint32_t i : covering) {
       const CompiledPrice& price = out_.prices[i];
       if (price.selector.kind() != SelectorKind::kModels) continue;
       found = true;
-      if (price.terms.from != PriceTerms::From::kTokens) {
-        dearest.terms.amount = std::max(dearest.terms.amount, price.terms.amount);
-        continue;
-      }
-      dearest.terms.from = PriceTerms::From::kTokens;
-      const PriceTerms::Tokens& tokens = price.terms.tokens;
-      raise(most.input, tokens.input);
-      raise(most.cached_input, tokens.cached_input);
-      raise(most.cache_write, tokens.cache_write);
-      raise(most.output, tokens.output);
-      raise(most.context, tokens.context);
-      raise(most.max_output, tokens.max_output);
+      dearest.raise_to(price.terms);
     }
     if (!found) return -1;
     out_.dearest.push_back(std::move(dearest));

@@ -82,8 +82,10 @@ struct CompiledPrice {
   CompiledSelector selector;
   std::shared_ptr<const Condition> when;  // null: always
   Time since = Time::min();               // the first moment at which it holds
+  Time until = Time::max();               // that of the next one that selects alike
   PriceTerms terms;
 
+  bool holds_at(Time now) const { return since <= now && now < until; }
   bool reads_args() const {
     return policy::reads_args(when) || terms.from == PriceTerms::From::kArgs;
   }
@@ -188,8 +190,10 @@ struct PolicySet::Compiled {
   std::vector<bool> reads_body;       // by upstream, tunnels last
   bool reads_body_elsewhere = false;  // on upstreams that are named nowhere: but by rules' globs
 
-  std::vector<CompiledPrice> prices;     // in the order in which they are tried
-  std::vector<CompiledPrice> dearest;    // one for each upstream with prices of models
+  std::vector<CompiledPrice> prices;  // in the order in which they are tried
+  std::vector<PriceTerms> dearest;    // one for each upstream with prices of models
+  RuleInfo unknown_model;             // names them
+  bool unknown_model_is_highest = false;
   std::vector<PriceTable> price_tables;  // by upstream, tunnels last
   std::vector<CompiledBudget> budgets;
   std::vector<AccountSpec> accounts;

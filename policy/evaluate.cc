@@ -2,8 +2,8 @@
 //
 // Nothing here allocates, locks or asks the system. The order of questions is the language's: the
 // agent's state, then the form of the call, then the rules, deny before ask before allow.
-// Tested by tests/policy/evaluate_test.cc and spend_test.cc, against tests/support/
-// reference_policy.cc on generated policies.
+// Tested by tests/policy/evaluate_test.cc, and against the oracle of tests/support/
+// reference_decision.h by differential_test.cc.
 #include <openssl/crypto.h>
 
 #include <algorithm>
@@ -39,11 +39,16 @@ constexpr const char* kTwoReadings = "a key that equals, but for case, one that 
 bool cost_has_two_readings(const PolicySet::Compiled& compiled, AgentId agent, const Call& call,
                            ArgsReader& args) {
   bool found = false;
+  const auto consider = [&](const CompiledPrice& price) {
+    found = found || (price.holds_at(call.time) && price.meets_case_variant(call, args));
+  };
   if (const auto upstream = compiled.find_table(call)) {
-    compiled.price_tables[*upstream].reading.visit(call, [&](uint32_t index) {
-      const CompiledPrice& price = compiled.prices[index];
-      found = found || (call.time >= price.since && price.meets_case_variant(call, args));
-    });
+    compiled.price_tables[*upstream].reading.visit(
+        call, [&](uint32_t index) { consider(compiled.prices[index]); });
+  } else {  // named nowhere: only globs can cover it
+    for (const CompiledPrice& price : compiled.prices) {
+      if (price.selector.matches(call)) consider(price);
+    }
   }
   const CompiledAgent& state = compiled.agent_states[agent];
   if (found || !state.budgets_read_names) return found;
@@ -121,6 +126,26 @@ std::vector<const RuleInfo*> PolicySet::asks(AgentId agent, const Call& call) co
   return result;
 }
 
+namespace {
+
+// Whether this rule, which selects the call, would have decided otherwise, had it been enforced.
+bool would_change(const CompiledRule& rule, const Call& call, const Decision& decision) {
+  ArgsReader args(call.args);
+  const bool is_default = decision.reason == Reason::kDefault;
+  switch (rule.info.effect) {
+    case Effect::kDeny:
+      return !decision.denied() && rule.applies(call);
+    case Effect::kAsk:  // in doubt it holds what something else grants
+      return decision.allowed() ? rule.applies(call)
+                                : is_default && rule.truth(call, args) == Truth::kTrue;
+    case Effect::kAllow:
+      return is_default && rule.applies(call);
+  }
+  return false;
+}
+
+}  // namespace
+
 const RuleInfo* PolicySet::reported(AgentId agent, const Call& call,
                                     const Decision& decision) const {
   const RoleSet& set = compiled_->role_sets[compiled_->agent_states[agent].role_set];
@@ -130,10 +155,7 @@ const RuleInfo* PolicySet::reported(AgentId agent, const Call& call,
   const CompiledRule* first = nullptr;
   const auto consider = [&](uint32_t index) {
     const CompiledRule& rule = compiled_->rules[index];
-    const bool differs = rule.info.effect == Effect::kDeny  ? !decision.denied()
-                         : rule.info.effect == Effect::kAsk ? decision.allowed()
-                                                            : decision.reason == Reason::kDefault;
-    if (differs && (!first || &rule < first) && rule.applies(call)) first = &rule;
+    if ((!first || &rule < first) && would_change(rule, call, decision)) first = &rule;
   };
   if (const auto upstream = compiled_->find_table(call)) {
     const int32_t table = set.tables[*upstream];
@@ -200,6 +222,7 @@ Decision PolicySet::may_use(AgentId agent, std::string_view upstream, Time now) 
   for (const uint32_t index : rules) {
     const CompiledRule& rule = compiled_->rules[index];
     if (!rule.holds_at(now)) continue;
+    if (rule.selector.kind() == SelectorKind::kConnect) continue;  // of tunnels alone
     if (!known && !rule.selector.covers_upstream(upstream)) continue;
     if (rule.info.effect != Effect::kDeny) {
       return {Verdict::kAllow, Reason::kRule, &rule.info, ""};

@@ -1,6 +1,6 @@
 // What a call costs at most, and what it draws on. Prices are tried in their order; one whose
 // condition is in doubt may apply, so that of those that may the dearest counts. Allocates nothing.
-// Tested by tests/policy/spend_test.cc.
+// Tested by tests/policy/spend_test.cc and price_test.cc.
 #include <algorithm>
 
 #include "policy/compiled.h"
@@ -27,8 +27,12 @@ Priced price_call(const PriceTerms& terms, const Call& call) {
       if (cost) return {*cost, false, nullptr};
       return {0, false, "what it costs is absent from its arguments, negative or above the most"};
     }
-    case PriceTerms::From::kTokens:
-      return {terms.of_most_tokens().value_or(0), true, nullptr};
+    case PriceTerms::From::kTokens: {
+      if (!terms.bounds_tokens()) return {terms.amount, true, nullptr};
+      const std::optional<Micros> cost = terms.of_most_tokens();
+      if (cost) return {*cost, true, nullptr};
+      return {0, true, "the most that it can cost is too large to count"};
+    }
   }
   return {0, false, "its price is of no known kind"};
 }
@@ -40,71 +44,81 @@ class Pricer {
 
   // Nothing when the price cannot be told; fault() says why.
   std::optional<Spend> run() {
-    int32_t dearest = -1;
-    if (const auto upstream = compiled_.find_table(call_)) {
-      const PriceTable& table = compiled_.price_tables[*upstream];
-      dearest = table.dearest;
-      if (table.prices.table) {
-        table.prices.table->find_first(
-            call_, [&](uint32_t position) { return settle_on(table.prices.rules[position]); });
-        // Prices in doubt are met in any order: those behind the one that applies do not count.
-        judge_doubtful();
-      }
-    } else {
-      for (uint32_t index = 0; index < compiled_.prices.size(); ++index) {
-        if (compiled_.prices[index].selector.matches(call_) && settle_on(index)) break;
-      }
-      judge_doubtful();
+    const auto upstream = compiled_.find_table(call_);
+    each_price(upstream, [&](uint32_t index) {
+      const Truth truth = truth_of(index);
+      met_doubt_ = met_doubt_ || truth == Truth::kDoubt;
+      if (truth == Truth::kTrue) settled_ = std::min(settled_, index);
+      return truth == Truth::kTrue;
+    });
+    if (settled_ != kNone) add(compiled_.prices[settled_].terms, compiled_.prices[settled_].info);
+    // Those in doubt are met in any order: only now is it known which stand before the settled one.
+    if (met_doubt_) {
+      each_price(upstream, [&](uint32_t index) {
+        const CompiledPrice& price = compiled_.prices[index];
+        if (index < settled_ && truth_of(index) == Truth::kDoubt) add(price.terms, price.info);
+        return false;
+      });
     }
-    if (call_.kind == Kind::kModel && !spend_.price && !fault_) {
-      if (dearest >= 0) {
-        add(compiled_.dearest[static_cast<size_t>(dearest)]);
-      } else {
-        fault_ = "no price names the model";
-      }
-    }
+    // No price surely names it, so it may be one that none names.
+    if (call_.kind == Kind::kModel && settled_ == kNone) add_unknown_model(upstream);
     if (fault_) return std::nullopt;
     return spend_;
   }
   const char* fault() const { return fault_; }
 
  private:
-  static constexpr size_t kMostDoubtful = 16;
+  // Calls `visit(index)` for each price that selects the call, maybe more than once, until one that
+  // it takes; then for some of those behind it too.
+  template <class Visit>
+  void each_price(std::optional<uint32_t> upstream, Visit&& visit) const {
+    if (upstream) {
+      const RuleIndex& prices = compiled_.price_tables[*upstream].prices;
+      if (!prices.table) return;
+      prices.table->find_first(call_,
+                               [&](uint32_t position) { return visit(prices.rules[position]); });
+      return;
+    }
+    for (uint32_t index = 0; index < compiled_.prices.size(); ++index) {
+      if (compiled_.prices[index].selector.matches(call_) && visit(index)) return;
+    }
+  }
 
-  // Whether this price, which selects the call, surely applies.
-  bool settle_on(uint32_t index) {
+  // Whether this price, which selects the call, applies.
+  Truth truth_of(uint32_t index) const {
     const CompiledPrice& price = compiled_.prices[index];
-    if (call_.time < price.since) return false;
-    const Truth truth = price.when ? price.when->evaluate(call_) : Truth::kTrue;
-    if (truth == Truth::kFalse) return false;
-    if (truth == Truth::kTrue) {
-      if (index < settled_) settled_ = index;
-      return true;
-    }
-    const auto end = doubtful_.begin() + doubtful_count_;
-    if (std::find(doubtful_.begin(), end, index) != end) return false;  // by another pattern
-    if (doubtful_count_ == kMostDoubtful) {
-      fault_ = "too many prices are in doubt about it";
-    } else {
-      doubtful_[doubtful_count_++] = index;
-    }
-    return false;
+    if (!price.holds_at(call_.time)) return Truth::kFalse;
+    return price.when ? price.when->evaluate(call_) : Truth::kTrue;
   }
 
-  void judge_doubtful() {
-    if (settled_ != kNone) add(compiled_.prices[settled_]);
-    for (size_t i = 0; i < doubtful_count_; ++i) {
-      if (doubtful_[i] < settled_) add(compiled_.prices[doubtful_[i]]);
+  void add_unknown_model(std::optional<uint32_t> upstream) {
+    if (upstream) {
+      const int32_t dearest = compiled_.price_tables[*upstream].dearest;
+      if (dearest >= 0) {
+        return add(compiled_.dearest[static_cast<size_t>(dearest)], compiled_.unknown_model);
+      }
+    } else if (compiled_.unknown_model_is_highest) {  // named nowhere: only globs can cover it
+      PriceTerms dearest;
+      bool found = false;
+      for (const CompiledPrice& price : compiled_.prices) {
+        if (price.selector.kind() != SelectorKind::kModels) continue;
+        if (!price.selector.covers_upstream(call_.upstream)) continue;
+        found = true;
+        dearest.raise_to(price.terms);
+      }
+      if (found) return add(dearest, compiled_.unknown_model);
     }
+    if (!fault_) fault_ = "no price names the model";
   }
 
-  void add(const CompiledPrice& price) {
-    const Priced priced = price_call(price.terms, call_);
+  // One price more that may apply: the dearest counts.
+  void add(const PriceTerms& terms, const RuleInfo& info) {
+    const Priced priced = price_call(terms, call_);
     if (priced.fault) fault_ = priced.fault;
     spend_.by_tokens = spend_.by_tokens || priced.by_tokens;
     if (spend_.price && priced.cost <= spend_.cost) return;
     spend_.cost = priced.cost;
-    spend_.price = &price.info;
+    spend_.price = &info;
   }
 
   static constexpr uint32_t kNone = 0xFFFFFFFF;
@@ -113,9 +127,8 @@ class Pricer {
   const Call& call_;
   Spend spend_;
   const char* fault_ = nullptr;
-  uint32_t settled_ = kNone;
-  std::array<uint32_t, kMostDoubtful> doubtful_;  // the first doubtful_count_
-  size_t doubtful_count_ = 0;
+  uint32_t settled_ = kNone;  // the first price that surely applies
+  bool met_doubt_ = false;
 };
 
 }  // namespace

@@ -197,7 +197,9 @@ class Explainer {
       if (rule.info.effect == Effect::kDeny || rule.info.report) continue;
       if (!rule.holds_at(call_.time)) continue;
       if (std::binary_search(set_->rules.begin(), set_->rules.end(), index)) continue;
-      if (!rule.selector.matches(call_) || !rule.applies(call_)) continue;
+      if (!rule.selector.matches(call_)) continue;
+      ArgsReader args(call_.args);
+      if (rule.truth(call_, args) != Truth::kTrue) continue;  // in doubt it would grant nothing
       ++found;
       out_.near.push_back(
           {&rule.info, fmt::format("would {} it, but the agent does not have role "
@@ -242,7 +244,7 @@ class Judge {
     if (!decide()) return;
     const Call& call = this->call();
     Explainer(policy_, agent_, call, out_).run();
-    out_.reported = policy_.reported(agent_, call, out_.decision);
+    out_.reported = reported(call);
     if (out_.decision.denied() && !policy_.report()) return;
     oblige(call);
   }
@@ -274,23 +276,37 @@ class Judge {
     return false;
   }
 
+  // Of a dispatched call that of either: the outer one needs no allow, but must not be denied.
+  const RuleInfo* reported(const Call& call) const {
+    const RuleInfo* inner = policy_.reported(agent_, call, out_.decision);
+    if (!dispatch_ || out_.decision.denied()) return inner;
+    const RuleInfo* outer = policy_.reported(agent_, outer_, out_.decision);
+    // Rules lie in the policy's order.
+    return !inner || (outer && outer < inner) ? outer : inner;
+  }
+
   void oblige(const Call& call) {
-    if (out_.decision.verdict == Verdict::kAsk) {
-      out_.asks = policy_.asks(agent_, call);
-      if (dispatch_) {
-        for (const RuleInfo* ask : policy_.asks(agent_, outer_)) out_.asks.push_back(ask);
-      }
-    }
-    out_.guards = policy_.guards(agent_, call);
-    for (const RateLimit& limit : policy_.limits(agent_)) {
-      if (call.time < limit.until) out_.limits.push_back(&limit);
-    }
     const Result<Spend, const char*> spend = policy_.spend(agent_, call);
     if (spend) {
       out_.spend = *spend;
     } else if (!out_.decision.denied()) {
       out_.decision = {Verdict::kDeny, Reason::kPrice, nullptr, spend.error()};
+      if (!policy_.report()) return;
     }
+    if (out_.decision.verdict == Verdict::kAsk) list_asks(call);
+    out_.guards = policy_.guards(agent_, call);
+    for (const RateLimit& limit : policy_.limits(agent_)) {
+      if (call.time < limit.until) out_.limits.push_back(&limit);
+    }
+  }
+
+  // Of a dispatched call those of both, in the policy's order; a rule that asks for both asks once.
+  void list_asks(const Call& call) {
+    out_.asks = policy_.asks(agent_, call);
+    if (!dispatch_) return;
+    for (const RuleInfo* ask : policy_.asks(agent_, outer_)) out_.asks.push_back(ask);
+    std::sort(out_.asks.begin(), out_.asks.end());
+    out_.asks.erase(std::unique(out_.asks.begin(), out_.asks.end()), out_.asks.end());
   }
 
   const PolicySet& policy_;

@@ -107,10 +107,9 @@ class ConditionReader {
   bool can_have(std::string_view root) const {
     switch (selector_) {
       case SelectorKind::kAll:
+      case SelectorKind::kHttp:
       case SelectorKind::kModels:
         return true;
-      case SelectorKind::kHttp:
-        return root != "model";
       case SelectorKind::kTools:
         return root == "args" || root == "header";
       case SelectorKind::kConnect:

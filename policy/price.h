@@ -28,15 +28,20 @@ struct PriceTerms {
     std::optional<uint64_t> max_output;  // the most output tokens
   };
   From from = From::kFixed;
-  Micros amount = 0;
+  Micros amount = 0;  // of kTokens: the least that a call costs, which only raise_to() sets
   ValueRef value;
   Tokens tokens;
 
   // Of kArgs: what the arguments say. Nothing when the value is absent, no number, negative, or
   // above the most. A fraction of a millionth counts as a whole one. Allocates nothing.
   std::optional<Micros> of_arguments(const Call& call) const;
-  // Of kTokens: for a full context and the longest answer. Nothing when the price bounds neither.
+  // Of kTokens: whether there is a most that a call can cost.
+  bool bounds_tokens() const { return tokens.context && tokens.max_output; }
+  // Of kTokens: for a full context and the longest answer; nothing when that does not fit. Requires
+  // bounds_tokens().
   std::optional<Micros> of_most_tokens() const;
+  // Makes these terms as dear as `other`, each part of them alone.
+  void raise_to(const PriceTerms& other);
 };
 
 }  // namespace reeve::policy

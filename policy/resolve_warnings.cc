@@ -134,8 +134,9 @@ class Warner {
         const bool implied = a.kind == b.kind && b.count <= a.count && b.window >= a.window;
         const bool same = a.count == b.count && a.window == b.window;
         if (&idle == &strict || !implied || (same && &idle < &strict)) continue;
-        warning(idle.at, fmt::format("limit `{}` can never bind: `{}` at {} is stricter; remove it",
-                                     a.text, b.text, to_string(document_.place(strict.at))));
+        warning(idle.at, fmt::format("limit `{}` can never bind: `{}` at {} {}; remove it", a.text,
+                                     b.text, to_string(document_.place(strict.at)),
+                                     same ? "says the same" : "is stricter"));
         break;
       }
     }

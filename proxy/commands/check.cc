@@ -40,10 +40,14 @@ FileKind kind_of(const std::string& path, Diagnostics& diagnostics) {
   const auto source = read_source_file(path, diagnostics);
   if (!source) return FileKind::kUnreadable;
   Diagnostics ignored;
-  const auto document = yaml::parse(source->text, path, ignored);
+  yaml::Limits limits;
+  limits.duplicates_are_fatal = false;  // whoever reads the file says so
+  const auto document = yaml::parse(source->text, path, ignored, limits);
   if (!document) return FileKind::kPolicy;
   const yaml::Node& root = document->root;
-  if (root.find("cases")) return FileKind::kTests;
+  if (root.find("cases") || (root.find("policy") && root.members.size() == 1)) {
+    return FileKind::kTests;
+  }
   if (root.find("agents") || root.find("roles") || root.find("version")) return FileKind::kPolicy;
   const yaml::Node* upstreams = root.find("upstreams");
   const bool wires = upstreams && upstreams->is_mapping();

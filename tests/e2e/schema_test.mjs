@@ -137,7 +137,7 @@ const together = [
   ['when', {'cookie.x': 'y'}, false],
   ['when', {'model': 'x'}, true],
   ['allow-rule', {tools: 'a', when: {model: 'x'}}, false],
-  ['allow-rule', {http: 'GET /', when: {model: 'x'}}, false],
+  ['allow-rule', {http: 'GET /', when: {model: 'x'}}, true],
   ['allow-rule', {models: 'a', when: {'model': 'x', 'args.a': 1, 'header.x': 'y'}}, true],
   ['deny-rule', {upstream: undefined, connect: 'a:1', when: {'header.x': 'y'}}, false],
   ['deny-rule', {upstream: undefined, connect: 'a:1', when: {time: {days: 'sun'}}}, true],

@@ -1,5 +1,6 @@
 // What a decision costs the system: nothing. Counts allocations, locks and system calls of
-// decide(), may_use(), could_allow() and spend(), warm, on a policy with every kind of pattern.
+// decide(), decide_dispatched(), reported(), may_use(), could_allow() and spend(), warm, on a
+// policy with every kind of pattern, rule and price.
 //
 // malloc and the locks of pthread are replaced by ones that count on this thread and go on to the
 // C library's; so what the shared libraries below do is counted too. System calls are shown by a
@@ -112,8 +113,23 @@ constexpr const char* kPolicy = R"(
 version: 1
 currency: USD
 agents:
-  jordan: {owner: o, purpose: p, team: t, roles: [service], expires: 2027-03-31}
+  jordan: {owner: o, purpose: p, team: t, roles: [service, asking], expires: 2027-03-31}
+approvers: {leads: {members: lee}}
+unknown_model: highest
 roles:
+  asking:
+    allow:
+      - {upstream: shop, tools: "*"}
+      - {connect: ["*.example:443", "db.internal:5432"]}
+      - {upstream: llm, models: ["gpt-*", other], when: {model: {not: {prefix: gpt-3}}}}
+      - {upstream: shop, prompts: "*", mode: report}
+    ask:
+      - {upstream: shop, tools: [buy, sell], when: {args.amount: {above: 100}}, approvers: leads}
+      - {upstream: shop, tools: [buy, sell], when: {args.to: {not: DE}}, approvers: leads}
+      - {connect: "db.*:*", approvers: leads}
+    deny:
+      - {upstream: shop, tools: "s*", when: {args.note: {prefix: x}}, mode: report}
+      - {connect: "*.bad.example:*"}
   basic:
     allow:
       - {upstream: kb, tools: [search, fetch]}
@@ -138,10 +154,17 @@ roles:
       - {upstream: "*", tools: "*.refund"}
       - {upstream: crm, tools: pay, when: {args.amount: {above: 5000}}}
 prices:
+  - {upstream: shop, tools: buy, cost: {from: args.amount, max: 500 USD}}
+  - {upstream: shop, tools: "s*", when: {args.kind: rare}, cost: 2 USD}
+  - {upstream: shop, tools: "s*", when: {args.kind: old}, since: 2026-01-01, cost: 3 USD}
+  - {upstream: shop, tools: "*", cost: 1 USD}
+  - {upstream: llm, models: "gpt-*", input: 2.5 USD per 1M tokens, output: 10 USD per 1M tokens,
+     context: 128000, max_output: 16384}
   - {upstream: crm, tools: "*", cost: 0.5 USD}
   - {upstream: "glob-*", cost: 1 USD}
 budgets:
   all: {for: everyone, limit: 100 USD per month}
+  large: {for: everyone, upstream: shop, when: {args.amount: {above: 100}}, limit: 9 USD per day}
   each: {for: {each: agent}, upstream: crm, tools: "tickets.*", limit: 10 calls per day}
 )";
 
@@ -182,24 +205,52 @@ class Workload {
     add("web", Kind::kHttp, "POST /a/b/x/c/d");
     add("web", Kind::kHttp, "POST /a/b/c/d");
     add("web", Kind::kHttp, "GET /query?limit=7&other=%20x");
+    for (const char* tool : {"buy", "sell"}) {
+      add("shop", Kind::kTool, tool, R"({"amount": 1.005e2, "to": "DE", "kind": "rare"})");
+      add("shop", Kind::kTool, tool, R"({"amount": 7, "to": "DE", "note": "y", "kind": "new"})");
+      add("shop", Kind::kTool, tool, R"({"amount": 7.0000001, "to": null, "note": "xy"})");
+      add("shop", Kind::kTool, tool, R"({"amount": -1, "to": "FR"})");
+      add("shop", Kind::kTool, tool);
+    }
+    add("shop", Kind::kPrompt, "p");
+    for (const char* target : {"a.example:443", "db.internal:5432", "x.bad.example:443",
+                               "unknown.test:443", "a.example.:443"}) {
+      add("", Kind::kConnect, target);
+    }
+    for (const char* model : {"gpt-4o-mini", "gpt-3.5", "other", "unheard"}) {
+      add("llm", Kind::kModel, model);
+    }
   }
 
   void run() const {
     for (const auto& written : calls_) {
       const Call& call = written->call();
-      allowed_ += policy_->decide(0, call).allowed();
+      const Decision decision = policy_->decide(0, call);
+      allowed_ += decision.allowed();
+      allowed_ += policy_->reported(0, call, decision) != nullptr;
+      allowed_ += policy_->decide_dispatched(0, calls_.front()->call(), call).allowed();
       allowed_ += policy_->could_allow(0, call);
       allowed_ += policy_->may_use(0, call.upstream, call.time).allowed();
-      allowed_ += policy_->spend(0, call)->count;
+      const auto spend = policy_->spend(0, call);
+      allowed_ += spend ? spend->count : 0;
     }
   }
-  size_t decisions() const { return 4 * calls_.size(); }
-  // How many of the calls are allowed, denied and malformed.
-  std::array<size_t, 3> verdicts() const {
-    std::array<size_t, 3> result{};
+  size_t decisions() const { return 7 * calls_.size(); }  // a dispatched one is two
+  // How many of the calls have each Verdict.
+  std::array<size_t, 4> verdicts() const {
+    std::array<size_t, 4> result{};
     for (const auto& written : calls_) {
-      const Decision decision = policy_->decide(0, written->call());
-      ++result[decision.allowed() ? 0 : decision.denied() ? 1 : 2];
+      ++result[static_cast<size_t>(policy_->decide(0, written->call()).verdict)];
+    }
+    return result;
+  }
+  // How many would be decided otherwise by a rule in report mode, and how many have no price.
+  std::pair<size_t, size_t> reported_and_unpriced() const {
+    std::pair<size_t, size_t> result;
+    for (const auto& written : calls_) {
+      const Call& call = written->call();
+      result.first += policy_->reported(0, call, policy_->decide(0, call)) != nullptr;
+      result.second += !policy_->spend(0, call);
     }
     return result;
   }
@@ -249,10 +300,14 @@ TEST_CASE("the counters count") {
 
 TEST_CASE("a decision neither allocates nor locks") {
   const Workload workload(nullptr);
-  const auto [allowed, denied, malformed] = workload.verdicts();
+  const auto [allowed, asked, denied, malformed] = workload.verdicts();
   CHECK(allowed >= 10);
+  CHECK(asked >= 6);
   CHECK(denied >= 4);
-  CHECK(malformed >= 2);
+  CHECK(malformed >= 3);
+  const auto [reported, unpriced] = workload.reported_and_unpriced();
+  CHECK(reported >= 3);
+  CHECK(unpriced >= 2);
   const Counts made = count(workload);
   CHECK(made.allocations == 0);
   CHECK(made.locks == 0);

@@ -74,6 +74,70 @@ TEST_CASE("cases pass and fail") {
   }
 }
 
+TEST_CASE("cases on asks, tunnels, models and prices") {
+  const auto policy = load(R"(
+agents: {ann: {owner: o, purpose: p, team: t, roles: [r]}}
+approvers: {leads: {members: lee}}
+roles:
+  r:
+    allow:
+      - {id: refund, upstream: crm, tools: refund}
+      - {connect: "*.example:443"}
+      - {upstream: llm, models: "gpt*", when: {model: {not: {prefix: gpt-3}}, args.max: {max: 9}}}
+      - {upstream: crm, tools: try, mode: report}
+    ask:
+      - {id: large, upstream: crm, tools: refund, when: {args.amount: {above: 9}}, approvers: leads}
+    deny: {connect: "bad.example:*"}
+prices:
+  - {upstream: llm, models: gpt-4, cost: 1 USD}
+  - {upstream: crm, tools: refund, cost: {from: args.amount, max: 99 USD}}
+servers: {crm: {dispatch: {invoke: {tool: args.name, args: args.args}}}}
+)");
+  struct Row {
+    const char* test;
+    const char* failure;  // empty: passes
+  };
+  const Row rows[] = {
+      {"call: {upstream: crm, tool: refund, args: {amount: 10}}, expect: ask, rule: large", ""},
+      {"call: {upstream: crm, tool: refund, args: {amount: 9}}, expect: allow, rule: refund", ""},
+      {"call: {upstream: crm, tool: refund, args: {amount: 9}}, expect: ask",
+       "expected ask, got allow by `refund` at policy.yaml:7:9"},
+      {"call: {upstream: crm, tool: refund, args: {amount: 100}}, expect: ask",
+       "expected ask, got deny (price)"},
+      {"call: {upstream: crm, tool: refund}, expect: deny", ""},
+      {"call: {upstream: crm, tool: refund, args: {Amount: 1}}, expect: malformed", ""},
+      {"call: {upstream: crm, tool: try}, expect: deny", ""},
+      {"call: {upstream: crm, tool: invoke, args: {name: refund, args: {amount: 10}}}, expect: ask",
+       ""},
+      {"call: {upstream: crm, tool: invoke, args: {name: invoke}}, expect: malformed", ""},
+      {"call: {connect: \"a.example:443\"}, expect: allow", ""},
+      {"call: {connect: \"A.Example:443\"}, expect: allow", ""},
+      {"call: {connect: \"a.example:80\"}, expect: deny", ""},
+      {"call: {connect: \"bad.example:443\"}, expect: deny, rule: \"r.deny[0]\"", ""},
+      {"call: {connect: \"a.example\"}, expect: malformed", ""},
+      {"call: {connect: \"a.example.:443\"}, expect: malformed", ""},
+      {"call: {connect: \"a.example:0443\"}, expect: malformed", ""},
+      {"call: {upstream: llm, model: gpt-4, body: {max: 9}}, expect: allow", ""},
+      {"call: {upstream: llm, model: gpt-4, body: {max: 10}}, expect: deny", ""},
+      {"call: {upstream: llm, model: gpt-4}, expect: deny", ""},
+      {"call: {upstream: llm, model: gpt-3.5, body: {max: 9}}, expect: deny", ""},
+      {"call: {upstream: llm, model: gpt-5, body: {max: 9}}, expect: allow",
+       "expected allow, got deny (price)"},
+  };
+  for (const Row& row : rows) {
+    CAPTURE(row.test);
+    Diagnostics diagnostics;
+    const auto tests =
+        parse_tests({"tests.yaml", std::string("policy: policy.yaml\ncases:\n  - {agent: ann, ") +
+                                       row.test + "}"},
+                    diagnostics);
+    for (const Diagnostic& diagnostic : diagnostics.all()) UNSCOPED_INFO(to_string(diagnostic));
+    REQUIRE(tests);
+    REQUIRE(tests->cases.size() == 1);
+    CHECK(run_test(*policy, tests->cases[0], *parse_time("2026-11-22T00:00:00Z")) == row.failure);
+  }
+}
+
 TEST_CASE("a test file that is wrong says where") {
   struct Row {
     const char* text;

@@ -93,6 +93,59 @@ TEST_CASE("spend: the first price, and every budget that covers the call") {
   CHECK(spent->price->at.line == 11);
 }
 
+TEST_CASE("a budget covers what its condition does not exclude") {
+  const auto policy = load(R"(
+agents:
+  ann: {owner: o, purpose: p, team: red, roles: [r], budget: 9 USD per day}
+  bob: {owner: o, purpose: p, team: red, roles: [r]}
+roles: {r: {allow: {upstream: shop}}}
+prices: [{upstream: shop, tools: buy, cost: {from: args.amount, max: 50 USD}}]
+budgets:
+  large: {for: everyone, upstream: shop, tools: buy, when: {args.amount: {above: 10}},
+    limit: 100 USD per day}
+  euros: {for: {each: agent}, when: {args.currency: EUR}, limit: 5 calls per day}
+  tokens: {for: everyone, limit: 5 tokens per day}
+)");
+  json::Parser parser;
+  const auto spent = [&](const char* agent, const char* args) {
+    const auto parsed = parser.parse(args);
+    REQUIRE(parsed);
+    Call call = tool_call("shop", "buy");
+    call.args = &*parsed;
+    return spend(*policy, agent, call);
+  };
+  CHECK(spent("bob", R"({"amount": 11, "currency": "USD"})") ==
+        "11000000; large(everyone)=11000000");
+  CHECK(spent("bob", R"({"amount": 10, "currency": "USD"})") == "10000000;");
+  CHECK(spent("ann", R"({"amount": 10, "currency": "EUR"})") ==
+        "10000000; euros(agent:ann)=1000000 agent:ann(agent:ann)=10000000");
+  // A cap is a cap: in doubt it covers.
+  CHECK(spent("ann", R"({"amount": 10})") ==
+        "10000000; euros(agent:ann)=1000000 agent:ann(agent:ann)=10000000");
+  CHECK(spent("ann", R"({"amount": 10, "currency": null})") ==
+        "10000000; euros(agent:ann)=1000000 agent:ann(agent:ann)=10000000");
+  CHECK(spent("ann", R"({"amount": 51, "currency": "USD"})") == "refused");
+}
+
+TEST_CASE("what is priced by tokens is held by its budgets, known amount or not") {
+  const auto policy = load(R"(
+agents: {ann: {owner: o, purpose: p, team: red, roles: [r]}}
+roles: {r: {allow: {upstream: llm}}}
+prices:
+  - {upstream: llm, models: open, input: 1 USD per 1M tokens, output: 1 USD per 1M tokens}
+  - {upstream: llm, models: flat, cost: 1 USD}
+budgets:
+  money: {for: everyone, limit: 100 USD per day}
+  tokens: {for: everyone, upstream: llm, models: "*", limit: 1000 tokens per day}
+  calls: {for: everyone, upstream: llm, models: flat, limit: 10 calls per day}
+)");
+  Call call = tool_call("llm", "open");
+  call.kind = Kind::kModel;
+  CHECK(spend(*policy, "ann", call) == "0; money(everyone)=0 tokens(everyone)=0");
+  call.target = "flat";
+  CHECK(spend(*policy, "ann", call) == "1000000; money(everyone)=1000000 calls(everyone)=1000000");
+}
+
 TEST_CASE("accounts: one for each budget and scope, with what the ledger needs") {
   const auto policy = load(kPolicy);
   std::map<std::string, const AccountSpec*> accounts;

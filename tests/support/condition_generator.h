@@ -80,6 +80,12 @@ inline std::string write_condition(const Condition& condition) {
   for (const Part& part : condition) {
     std::string value = part.root;
     for (const std::string& step : part.steps) value += "." + step;
+    if (part.root == "time") {
+      const std::string days = part.days.empty() ? "mon-sun" : part.days;
+      out += (out.empty() ? "" : ", ") + value + ": {days: " + days +
+             (part.hours.empty() ? "" : ", hours: \"" + part.hours + "\"") + "}";
+      continue;
+    }
     // A test on its own is written without braces now and then: the short forms.
     const bool bare = part.test.size() == 1 && part.test[0].key == "is" && !part.absent;
     const std::string test = write_test(part.test, part.absent);
@@ -94,6 +100,10 @@ inline std::string write_condition(const Condition& condition) {
 class ConditionGenerator {
  public:
   explicit ConditionGenerator(unsigned seed) : random_(seed) {}
+
+  // Without `present` and `default`, which alone tell absent from present, all is in doubt about
+  // what is absent.
+  void leave_out_presence() { with_presence_ = false; }
 
   // `kind`: the selector of the rule, which says what values it can have.
   Condition condition(const std::string& kind) {
@@ -123,20 +133,31 @@ class ConditionGenerator {
  private:
   Part part(const std::string& kind) {
     Part part;
-    const bool has_args = kind.empty() || kind == "tools" || kind == "http";
-    const bool has_query = kind.empty() || kind == "http";
-    const size_t pick = next(8);
-    part.root = has_args && pick > 1 ? "args" : has_query && pick > 0 ? "query" : "header";
+    const bool any = kind.empty() || kind == "http" || kind == "models";
+    const size_t pick = next(20);
+    if (kind == "connect" || pick == 0) return time();
+    part.root = (any || kind == "tools") && pick > 6 ? "args"
+                : any && pick > 3                    ? "query"
+                : any && pick > 2                    ? "model"
+                                                     : "header";
     if (part.root == "args") {
       const size_t steps = 1 + next(3);
       part.steps.push_back(one({"a", "b", "c"}));
       for (size_t i = 1; i < steps; ++i) part.steps.push_back(one({"a", "b", "0", "1", "*", "*"}));
-    } else {
+    } else if (part.root != "model") {
       part.steps.push_back(one({"a", "b"}));
     }
     is_text_ = part.root != "args";
     part.test = test(2, true);
-    if (next(5) == 0) part.absent = scalar();
+    if (next(5) == 0 && with_presence_) part.absent = scalar();
+    return part;
+  }
+
+  Part time() {
+    Part part;
+    part.root = "time";
+    if (next(2) == 0) part.days = "mon-fri";
+    if (part.days.empty() || next(2) == 0) part.hours = one({"00:00-12:00", "06:00-24:00"});
     return part;
   }
 
@@ -156,6 +177,7 @@ class ConditionGenerator {
     op.key = depth > 0 ? one({"is", "is", "min", "max", "above", "below", "matches", "glob",
                               "prefix", "under", "present", "not", "not", "length", "any", "all"})
                        : one({"is", "is", "min", "max", "above", "below", "glob", "present"});
+    if (op.key == "present" && !with_presence_) op.key = "is";
     if (op.key == "is") {
       const size_t count = 1 + next(2);
       for (size_t i = 0; i < count; ++i) op.scalars.push_back(scalar());
@@ -244,7 +266,8 @@ class ConditionGenerator {
   }
 
   std::mt19937 random_;
-  bool is_text_ = false;  // the value is a query parameter or header
+  bool is_text_ = false;  // the value is a query parameter, header or model
+  bool with_presence_ = true;
 };
 
 }  // namespace reeve::reference

@@ -1,16 +1,10 @@
-// Generated policies with conditions, and calls with arguments: what the oracle and the real
-// evaluator are both given.
-//
-// A case is a policy of reference_policy.h in which some rules have a condition of
-// reference_condition.h, known by the rule's id. A seed makes the same case everywhere.
+// What generated tests share: the seed, how many rounds, and the oracle's calls as the real
+// evaluator sees them.
 #ifndef REEVE_TESTS_SUPPORT_GENERATED_CASE_H_
 #define REEVE_TESTS_SUPPORT_GENERATED_CASE_H_
 
 #include <cstdlib>
-#include <map>
-#include <memory>
 #include <optional>
-#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -18,9 +12,8 @@
 #include "policy/call.h"
 #include "policy/json.h"
 #include "policy/written_call.h"
-#include "tests/support/condition_generator.h"
-#include "tests/support/reference_condition.h"
-#include "tests/support/reference_policy.h"
+#include "tests/support/policy_generator.h"
+#include "tests/support/policy_writer.h"
 
 namespace reeve::testing {
 
@@ -30,68 +23,66 @@ inline unsigned first_seed() {
   return given ? static_cast<unsigned>(std::strtoul(given, nullptr, 10)) : 20'261'122;
 }
 
+inline bool is_long() {
+  const char* given = std::getenv("REEVE_TEST_LONG");
+  return given && std::string_view(given) == "1";
+}
+
 // REEVE_ROUNDS; else `large` with REEVE_TEST_LONG=1 and `small` without.
 inline size_t rounds(size_t small, size_t large) {
   if (const char* given = std::getenv("REEVE_ROUNDS")) return std::strtoul(given, nullptr, 10);
-  const char* is_long = std::getenv("REEVE_TEST_LONG");
-  return is_long && std::string_view(is_long) == "1" ? large : small;
+  return is_long() ? large : small;
 }
-
-struct ConditionalPolicy {
-  reference::Policy rules;
-  std::map<std::string, reference::Condition> conditions;  // by rule id
-};
-
-// The text of `policy`, with the conditions in the rules that have one.
-inline std::string write_yaml(const ConditionalPolicy& policy) {
-  std::string text = reference::write_yaml(policy.rules);
-  for (const auto& [id, condition] : policy.conditions) {
-    const std::string rule = "{id: " + id + ", ";
-    const size_t at = text.find(rule);
-    if (at == text.npos) continue;
-    text.insert(at + rule.size(), "when: " + reference::write_condition(condition) + ", ");
-  }
-  return text;
-}
-
-// A call as both sides see it.
-struct GeneratedCall {
-  reference::Call target;
-  std::optional<reference::Value> args;
-  std::vector<std::pair<std::string, std::string>> query;
-  std::vector<std::pair<std::string, std::string>> headers;
-
-  std::string query_text() const {
-    std::string text;
-    for (const auto& [name, value] : query) {
-      text += (text.empty() ? "" : "&") + name + "=";
-      for (const char c : value) text += c == '+' ? std::string("%2B") : std::string(1, c);
-    }
-    return text;
-  }
-  std::string shown() const {
-    std::string text = target.upstream + " " + target.kind + " " + target.method + " " +
-                       target.target + "?" + query_text();
-    for (const auto& [name, value] : headers) text += " " + name + ": " + value;
-    return text + " " + (args ? reference::write_json(*args) : "(no arguments)");
-  }
-};
 
 inline policy::Kind to_kind(std::string_view kind) {
   return kind == "tools"       ? policy::Kind::kTool
          : kind == "http"      ? policy::Kind::kHttp
          : kind == "resources" ? policy::Kind::kResource
-                               : policy::Kind::kPrompt;
+         : kind == "prompts"   ? policy::Kind::kPrompt
+         : kind == "connect"   ? policy::Kind::kConnect
+         : kind == "models"    ? policy::Kind::kModel
+                               : policy::Kind::kMethod;
 }
 
-// The Call of a GeneratedCall, and what it looks at.
+inline policy::Time time_of(const reference::Call& call) {
+  using namespace std::chrono;
+  const sys_days first{year(2026) / January / 1};
+  const policy::Time day = policy::Time(first + days(call.day - 1));
+  using Moment = reference::Call::Moment;
+  return call.moment == Moment::kFirst  ? day
+         : call.moment == Moment::kNoon ? day + hours(12)
+                                        : day + hours(24) - microseconds(1);
+}
+
+inline std::string query_of(const reference::Call& call) {
+  std::string text;
+  for (const auto& [name, value] : call.query) {
+    text += (text.empty() ? "" : "&") + name + "=";
+    for (const char c : value) text += c == '+' ? std::string("%2B") : std::string(1, c);
+  }
+  return text;
+}
+
+inline std::string shown(const reference::Call& call) {
+  std::string text = reference::write_day(call.day) + " " +
+                     std::to_string(static_cast<int>(call.moment)) + " " + call.upstream + " " +
+                     call.kind + " " + call.method + " " + call.target + "?" + query_of(call);
+  for (const auto& [name, value] : call.headers) text += " " + name + ": " + value;
+  return text + " " + (call.args ? reference::write_json(*call.args) : "(no arguments)");
+}
+
+// The Call of the oracle's, and what it looks at.
 class RealCall {
  public:
-  explicit RealCall(const GeneratedCall& from) : from_(from), query_(from.query_text()) {
-    call_.upstream = from_.target.upstream;
-    call_.kind = to_kind(from_.target.kind);
-    call_.action = call_.kind == policy::Kind::kHttp ? std::string_view(from_.target.method) : "x";
-    call_.target = from_.target.target;
+  explicit RealCall(const reference::Call& from) : from_(from), query_(query_of(from)) {
+    call_.upstream = from_.upstream;
+    call_.kind = to_kind(from_.kind);
+    call_.action = from_.kind == "http"      ? std::string_view(from_.method)
+                   : from_.kind == "methods" ? std::string_view(from_.target)
+                                             : "x";
+    if (call_.kind != policy::Kind::kMethod) call_.target = from_.target;
+    if (call_.kind == policy::Kind::kModel) call_.model = from_.target;
+    call_.time = time_of(from_);
     call_.query = query_;
     for (const auto& [name, value] : from_.headers) fields_.push_back({name, value});
     call_.headers = fields_;
@@ -109,7 +100,7 @@ class RealCall {
   const policy::Call& call() const { return call_; }
 
  private:
-  GeneratedCall from_;
+  reference::Call from_;
   std::string query_;
   std::string text_;
   std::vector<policy::Field> fields_;
@@ -118,152 +109,30 @@ class RealCall {
   policy::Call call_;
 };
 
-class CaseGenerator {
- public:
-  explicit CaseGenerator(unsigned seed) : rules_(seed), conditions_(seed ^ 0x5EED'0000u) {}
-
-  ConditionalPolicy policy() {
-    ConditionalPolicy result;
-    result.rules = rules_.policy();
-    for (const auto& [name, role] : result.rules.roles) {
-      for (const reference::Rule& rule : role.rules) {
-        if (next(3) == 0) continue;
-        result.conditions[rule.id] = conditions_.condition(rule.kind);
-      }
-    }
-    return result;
+// The same as a person would write it down.
+inline policy::CallSpec to_spec(const reference::Call& call) {
+  policy::CallSpec spec;
+  spec.upstream = call.upstream;
+  spec.headers = call.headers;
+  spec.at = time_of(call);
+  const bool body = call.kind == "http" || call.kind == "models";
+  if (call.kind == "http") {
+    const std::string query = query_of(call);
+    spec.kind = policy::Kind::kHttp;
+    spec.action = call.method;
+    spec.target = call.target + (query.empty() ? "" : "?" + query);
+  } else {
+    spec.set_target(to_kind(call.kind), call.target);
   }
-
-  GeneratedCall call() {
-    GeneratedCall result;
-    result.target = rules_.call();
-    const bool http = result.target.kind == "http";
-    if ((http || result.target.kind == "tools") && next(10) > 0) {
-      result.args = conditions_.arguments();
-    }
-    for (size_t i = http ? next(4) : 0; i > 0; --i) {
-      const bool variant = next(40) == 0;
-      result.query.emplace_back(variant ? "A" : conditions_.one({"a", "b"}),
-                                conditions_.field_value());
-    }
-    for (size_t i = next(3); i > 0; --i) {
-      // Names of headers are the same in any case.
-      result.headers.emplace_back(conditions_.one({"a", "b", "A"}), conditions_.field_value());
-    }
-    return result;
+  if (!call.args) return spec;
+  if (body) {
+    spec.headers.emplace_back("Content-Type", "application/json");
+    spec.body = reference::write_json(*call.args);
+  } else {
+    spec.args = reference::write_json(*call.args);
   }
-
-  size_t next(size_t below) { return conditions_.next(below); }
-
- private:
-  reference::Generator rules_;
-  reference::ConditionGenerator conditions_;
-};
-
-// ---- the oracle's decision
-
-struct OracleDecision {
-  std::string text;       // `deny ID`, `allow ID`, `deny` or `malformed`
-  bool disputed = false;  // the description leaves it open
-  size_t doubts = 0;      // conditions that came out in doubt, on the way
-};
-
-class Oracle {
- public:
-  Oracle(const ConditionalPolicy& policy, size_t agent, const GeneratedCall& call)
-      : policy_(policy), call_(call) {
-    for (const std::string& role : policy.rules.agents[agent].second) {
-      reference::add_roles(policy.rules, role, roles_);
-    }
-  }
-
-  OracleDecision decide() {
-    if (has_two_readings()) return {"malformed", false, 0};
-    OracleDecision result;
-    result.text = first("deny", result);
-    if (result.text.empty()) result.text = first("allow", result);
-    if (result.text.empty()) result.text = "deny";
-    return result;
-  }
-
- private:
-  // Every rule of the agent's that selects the call; stops where `visit` returns true.
-  template <class Visit>
-  void each_rule(Visit visit) const {
-    for (const auto& [name, role] : policy_.rules.roles) {
-      if (!roles_.contains(name)) continue;
-      for (const reference::Rule& rule : role.rules) {
-        if (!reference::selects(rule, call_.target)) continue;
-        const auto found = policy_.conditions.find(rule.id);
-        if (visit(rule, found == policy_.conditions.end() ? nullptr : &found->second)) return;
-      }
-    }
-  }
-
-  bool has_two_readings() const {
-    bool result = false;
-    each_rule([&](const reference::Rule&, const reference::Condition* condition) {
-      if (!condition) return false;
-      for (const reference::Part& part : *condition) {
-        if (part.root == "args" && call_.args) {
-          result = result || reference::has_variant(*call_.args, part.steps, 0);
-        }
-        if (part.root != "query") continue;
-        for (const auto& [name, value] : call_.query) {
-          const std::string& read = part.steps[0];
-          result = result || (name != read && reference::folded(name) == reference::folded(read));
-        }
-      }
-      return result;
-    });
-    return result;
-  }
-
-  // A query parameter or header: absent, one, or a list of several.
-  reference::Value field(const reference::Part& part) const {
-    reference::Value list;
-    list.type = reference::Value::Type::kList;
-    list.fanned = true;
-    const bool header = part.root == "header";
-    for (const auto& [name, text] : header ? call_.headers : call_.query) {
-      if ((header ? reference::folded(name) : name) != part.steps[0]) continue;
-      reference::Value item;
-      item.type = reference::Value::Type::kText;
-      item.text = text;
-      item.from_field = true;
-      list.items.push_back(item);
-    }
-    if (list.items.empty()) return {};
-    if (list.items.size() > 1) return list;
-    list.items[0].alone = true;
-    return list.items[0];
-  }
-
-  std::string first(const std::string& effect, OracleDecision& result) const {
-    std::string named;
-    each_rule([&](const reference::Rule& rule, const reference::Condition* condition) {
-      if (rule.effect != effect) return false;
-      reference::Truth truth = reference::Truth::kTrue;
-      if (condition) {
-        reference::Judge judge;
-        truth = judge.all_of(*condition, call_.args ? *call_.args : reference::Value{},
-                             [&](const reference::Part& part) { return field(part); });
-        result.disputed = result.disputed || judge.disputed();
-      }
-      result.doubts += truth == reference::Truth::kDoubt;
-      // Doubt never widens access.
-      if (truth == reference::Truth::kFalse) return false;
-      if (truth == reference::Truth::kDoubt && effect == "allow") return false;
-      named = effect + " " + rule.id;
-      return true;
-    });
-    return named;
-  }
-
-  const ConditionalPolicy& policy_;
-  const GeneratedCall& call_;
-  std::set<std::string> roles_;
-};
+  return spec;
+}
 
 }  // namespace reeve::testing
 

@@ -45,6 +45,7 @@ struct Scalar {
   Type type = Type::kText;
   std::string text;
   bool truth = false;
+  friend bool operator==(const Scalar&, const Scalar&) = default;
 };
 
 struct Op;
@@ -56,13 +57,17 @@ struct Op {
   std::string text;
   bool present = false;
   Test nested;
+  friend bool operator==(const Op&, const Op&) = default;
 };
 
 struct Part {
-  std::string root;                // args | query | header
-  std::vector<std::string> steps;  // of args; otherwise the one name
-  Test test;
-  std::optional<Scalar> absent;  // `default`
+  std::string root;                // args | query | header | model | time
+  std::vector<std::string> steps;  // of args; of query and header the one name
+  Test test;                       // of all but time
+  std::optional<Scalar> absent;    // `default`
+  std::string days;                // of time; empty: every day
+  std::string hours;               // of time; empty: all day
+  friend bool operator==(const Part&, const Part&) = default;
 };
 
 using Condition = std::vector<Part>;
@@ -132,17 +137,22 @@ class Judge {
  public:
   bool disputed() const { return disputed_; }
 
+  // `field` gives what is no argument; `time` judges what is no value.
   Truth all_of(const Condition& condition, const Value& args,
-               const std::function<Value(const Part&)>& field) {
+               const std::function<Value(const Part&)>& field,
+               const std::function<Truth(const Part&)>& time) {
     Truth truth = Truth::kTrue;
     for (const Part& part : condition) {
+      if (part.root == "time") {
+        truth = std::min(truth, time(part));
+        continue;
+      }
       Value value = part.root == "args" ? reach(args, part.steps, 0) : field(part);
       truth = std::min(truth, judge_part(part, std::move(value)));
     }
     return truth;
   }
 
- private:
   // What the steps from `at` lead to.
   static Value reach(const Value& from, const std::vector<std::string>& steps, size_t at) {
     if (at == steps.size()) return from;
@@ -175,6 +185,7 @@ class Judge {
     return {};
   }
 
+ private:
   static Value to_value(const Scalar& scalar) {
     Value value;
     value.type = scalar.type == Scalar::Type::kText     ? Value::Type::kText
@@ -361,31 +372,6 @@ class Judge {
 
   bool disputed_ = false;
 };
-
-// ---- two readings
-
-inline std::string folded(std::string text) {
-  for (char& c : text) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c;
-  return text;
-}
-
-// Whether a key on the way of `steps` has a variant in another case beside it.
-inline bool has_variant(const Value& value, const std::vector<std::string>& steps, size_t at) {
-  if (at == steps.size()) return false;
-  if (value.type == Value::Type::kObject) {
-    if (steps[at] == "*") return false;
-    for (const auto& [key, member] : value.members) {
-      if (key != steps[at] && folded(key) == folded(steps[at])) return true;
-      if (key == steps[at] && has_variant(member, steps, at + 1)) return true;
-    }
-    return false;
-  }
-  for (size_t i = 0; i < value.items.size(); ++i) {
-    if (steps[at] != "*" && steps[at] != std::to_string(i)) continue;
-    if (has_variant(value.items[i], steps, at + 1)) return true;
-  }
-  return false;
-}
 
 }  // namespace reeve::reference
 

@@ -1,46 +1,110 @@
-// The oracle: policies as plain structs, decided by walking everything, slowly and obviously.
+// The oracle's policies and calls as plain structs, and what selects what: slowly and obviously.
 //
 // Shares no code with policy/: globs are matched by recursion over characters, roles by following
-// names. write_yaml() gives the same policy as text, for the real one. Random policies use few
-// names, so that rules meet often.
+// names. reference_decision.h decides, reference_spend.h prices, policy_writer.h gives the same
+// policy as text, for the real one, and policy_generator.h makes them by seed. Days are days of
+// January 2026, from 1; calls happen at the first moment, at noon or at the last microsecond of
+// one.
 #ifndef REEVE_TESTS_SUPPORT_REFERENCE_POLICY_H_
 #define REEVE_TESTS_SUPPORT_REFERENCE_POLICY_H_
 
 #include <algorithm>
-#include <map>
-#include <random>
+#include <cstdint>
+#include <optional>
 #include <set>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
+
+#include "tests/support/reference_condition.h"
 
 namespace reeve::reference {
 
-struct Rule {
-  std::string effect;  // deny | allow
-  std::vector<std::string> upstreams;
-  std::string kind;  // "" | tools | http | resources | prompts | methods
+struct Selector {
+  std::vector<std::string> upstreams;  // of budgets and `connect` none
+  std::string kind;                    // the key, or empty: everything there
   std::vector<std::string> patterns;
   std::vector<std::string> except;
+  friend bool operator==(const Selector&, const Selector&) = default;
+};
+
+struct Rule {
+  std::string effect;  // deny | ask | allow
+  Selector selector;
   std::string id;
+  std::optional<Condition> when;
+  bool report = false;
+  int until = 0;                    // the last day; 0: for ever
+  std::vector<std::string> guards;  // as names
+  std::string approvers;            // of ask
+  int within = 0;                   // of ask, in minutes; 0: not given
 };
 
 struct Role {
   std::vector<std::string> inherits;
-  std::vector<Rule> rules;
+  std::vector<Rule> rules;  // of one effect in file order
+  std::vector<std::string> guards;
+  std::vector<std::string> limits;
+};
+
+struct Agent {
+  std::string name;
+  std::vector<std::string> roles;
+  std::string team = "t";
+  std::string status;  // empty: active
+  int expires = 0;     // the last day; 0: never
+  std::vector<std::string> probation;
+  int probation_until = 1;
+  std::string budget;  // its own, such as `2 USD per day`
+};
+
+struct Price {
+  Selector selector;
+  std::optional<Condition> when;
+  int since = 0;  // the first day; 0: from ever
+  enum class From : uint8_t { kFixed, kArgs, kResult, kTokens };
+  From from = From::kFixed;
+  std::string amount;              // fixed, `max` or `reserve`: a decimal
+  std::vector<std::string> value;  // the steps of kArgs and kResult
+  // Of kTokens: amounts for a million, and counts; empty when not given.
+  std::string input, cached_input, cache_write, output, context, max_output;
+};
+
+struct Budget {
+  std::string name;
+  std::string scope;  // everyone | agent | role | team | each
+  std::string of;     // of `each`: agent or team
+  Selector selector;
+  std::optional<Condition> when;
+  std::string unit;  // USD | calls | tokens
+};
+
+struct Policy {
+  std::vector<std::pair<std::string, Role>> roles;  // in file order
+  std::vector<Agent> agents;
+  std::vector<std::string> groups;  // of approvers
+  std::vector<std::string> guards;
+  std::vector<Price> prices;
+  std::vector<Budget> budgets;
+  bool report = false;
+  std::string unknown_model;  // empty: not given
 };
 
 struct Call {
   std::string upstream;
-  std::string kind;
+  std::string kind;    // the selector that speaks about it
   std::string method;  // of http
-  std::string target;
+  std::string target;  // of `methods` the method
+  std::optional<Value> args;
+  std::vector<std::pair<std::string, std::string>> query;
+  std::vector<std::pair<std::string, std::string>> headers;
+  int day = 1;
+  enum class Moment : uint8_t { kFirst, kNoon, kLast };
+  Moment moment = Moment::kNoon;
 };
 
-struct Policy {
-  std::vector<std::pair<std::string, Role>> roles;                       // in file order
-  std::vector<std::pair<std::string, std::vector<std::string>>> agents;  // and their roles
-};
+// ---- selecting
 
 inline bool match_text(std::string_view pattern, std::string_view text) {
   if (pattern.empty()) return text.empty();
@@ -79,7 +143,13 @@ inline bool match_segments(const std::vector<std::string>& pattern, size_t p,
          match_segments(pattern, p + 1, path, s + 1);
 }
 
+inline std::string folded(std::string text) {
+  for (char& c : text) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c;
+  return text;
+}
+
 inline bool match_pattern(const Call& call, const std::string& pattern) {
+  if (call.kind == "connect") return match_text(folded(pattern), call.target);
   if (call.kind != "http") return match_text(pattern, call.target);
   const size_t space = pattern.find(' ');
   const std::string methods = "," + pattern.substr(0, space) + ",";
@@ -87,17 +157,40 @@ inline bool match_pattern(const Call& call, const std::string& pattern) {
   return match_segments(segments(pattern.substr(space + 1)), 0, segments(call.target), 0);
 }
 
-inline bool selects(const Rule& rule, const Call& call) {
-  const auto any = [&](const std::vector<std::string>& patterns) {
-    return std::any_of(patterns.begin(), patterns.end(),
-                       [&](const std::string& p) { return match_pattern(call, p); });
-  };
-  const bool upstream = std::any_of(rule.upstreams.begin(), rule.upstreams.end(),
-                                    [&](const auto& u) { return match_text(u, call.upstream); });
-  if (!upstream) return false;
-  if (rule.kind.empty()) return true;
-  return rule.kind == call.kind && any(rule.patterns) && !any(rule.except);
+// Of the few that the generator writes.
+inline bool is_unknown_method(const Call& call) {
+  return call.kind == "methods" && call.target.starts_with("x/");
 }
+
+inline bool covers_upstream(const Selector& selector, const std::string& upstream) {
+  return std::any_of(selector.upstreams.begin(), selector.upstreams.end(),
+                     [&](const std::string& u) { return match_text(u, upstream); });
+}
+
+// `grants`: of an allow, which covers methods that reeve does not know by their exact name alone.
+inline bool selects(const Selector& selector, const Call& call, bool grants) {
+  const bool everything = selector.upstreams.empty() && selector.kind.empty();  // of budgets
+  if (everything) return true;
+  if (selector.kind != "connect" && !covers_upstream(selector, call.upstream)) return false;
+  if (selector.kind.empty()) {
+    return call.kind != "connect" && !(grants && is_unknown_method(call));
+  }
+  if (selector.kind != call.kind) return false;
+  const bool exactly = grants && is_unknown_method(call);
+  const bool selected = std::any_of(
+      selector.patterns.begin(), selector.patterns.end(),
+      [&](const std::string& p) { return exactly ? p == call.target : match_pattern(call, p); });
+  return selected && std::none_of(selector.except.begin(), selector.except.end(),
+                                  [&](const std::string& p) { return match_pattern(call, p); });
+}
+
+inline bool selects(const Rule& rule, const Call& call) {
+  return selects(rule.selector, call, rule.effect == "allow");
+}
+
+inline bool holds_on(const Rule& rule, int day) { return rule.until == 0 || day <= rule.until; }
+
+// ---- roles
 
 inline void add_roles(const Policy& policy, const std::string& name, std::set<std::string>& roles) {
   if (!roles.insert(name).second) return;
@@ -107,135 +200,68 @@ inline void add_roles(const Policy& policy, const std::string& name, std::set<st
   }
 }
 
-// `deny ID`, `allow ID` or `deny` by default.
-inline std::string decide(const Policy& policy, size_t agent, const Call& call) {
-  std::set<std::string> roles;
-  for (const std::string& role : policy.agents[agent].second) add_roles(policy, role, roles);
-  for (const char* effect : {"deny", "allow"}) {
-    for (const auto& [name, role] : policy.roles) {
-      if (!roles.contains(name)) continue;
-      for (const Rule& rule : role.rules) {
-        if (rule.effect == effect && selects(rule, call)) return rule.effect + " " + rule.id;
-      }
-    }
-  }
-  return "deny";
-}
-
-inline std::string write_list(const std::vector<std::string>& texts) {
-  std::string out = "[";
-  for (const std::string& text : texts) out += (out.size() > 1 ? ", '" : "'") + text + "'";
-  return out + "]";
-}
-
-inline std::string write_yaml(const Policy& policy) {
-  std::string out = "version: 1\nagents:\n";
-  for (const auto& [name, roles] : policy.agents) {
-    out += "  " + name + ": {owner: o, purpose: p, team: t";
-    if (!roles.empty()) out += ", roles: " + write_list(roles);
-    out += "}\n";
-  }
-  out += "roles:\n";
+// The agent's roles, inherited ones included, in file order.
+inline std::vector<const Role*> roles_of(const Policy& policy, size_t agent) {
+  std::set<std::string> names;
+  for (const std::string& role : policy.agents[agent].roles) add_roles(policy, role, names);
+  std::vector<const Role*> result;
   for (const auto& [name, role] : policy.roles) {
-    out += "  " + name + ":\n";
-    if (role.inherits.empty() && role.rules.empty()) out.back() = ' ', out += "{}\n";
-    if (!role.inherits.empty()) out += "    inherits: " + write_list(role.inherits) + "\n";
-    for (const char* effect : {"allow", "deny"}) {
-      bool first = true;
-      for (const Rule& rule : role.rules) {
-        if (rule.effect != effect) continue;
-        if (first) out += "    " + rule.effect + ":\n";
-        first = false;
-        out += "      - {id: " + rule.id + ", upstream: " + write_list(rule.upstreams);
-        if (!rule.kind.empty()) out += ", " + rule.kind + ": " + write_list(rule.patterns);
-        if (!rule.except.empty()) out += ", except: " + write_list(rule.except);
-        out += "}\n";
-      }
-    }
+    if (names.contains(name)) result.push_back(&role);
   }
-  return out;
+  return result;
 }
 
-// Policies and calls by seed.
-class Generator {
- public:
-  explicit Generator(unsigned seed) : random_(seed) {}
-
-  Policy policy() {
-    Policy result;
-    const size_t roles = 1 + next(5);
-    int id = 0;
-    for (size_t i = 0; i < roles; ++i) {
-      Role role;
-      // Earlier roles only, so that there is no cycle.
-      for (size_t j = 0; j < i; ++j) {
-        if (next(4) == 0) role.inherits.push_back("r" + std::to_string(j));
+// The agent's rules in the order in which they decide: deny, ask, allow, each in file order.
+inline std::vector<const Rule*> rules_of(const Policy& policy, size_t agent) {
+  std::vector<const Rule*> result;
+  for (const char* effect : {"deny", "ask", "allow"}) {
+    for (const Role* role : roles_of(policy, agent)) {
+      for (const Rule& rule : role->rules) {
+        if (rule.effect == effect) result.push_back(&rule);
       }
-      for (const char* effect : {"allow", "deny"}) {
-        const size_t rules = next(effect == std::string("deny") ? 3 : 6);
-        for (size_t j = 0; j < rules; ++j) {
-          role.rules.push_back(rule(effect, "x" + std::to_string(id++)));
-        }
-      }
-      result.roles.emplace_back("r" + std::to_string(i), std::move(role));
     }
-    for (size_t i = 0; i < 3; ++i) {
-      std::vector<std::string> has;
-      for (size_t j = 0; j < roles; ++j) {
-        if (next(2) == 0) has.push_back("r" + std::to_string(j));
-      }
-      result.agents.emplace_back("a" + std::to_string(i), has);
+  }
+  return result;
+}
+
+// ---- prices and budgets
+
+// In the order in which they are tried. Those that select alike are one, at the place of the first
+// of them: the latest that has begun.
+inline std::vector<const Price*> prices_on(const Policy& policy, int day) {
+  std::vector<const Price*> result;
+  for (const Price& first : policy.prices) {
+    const auto alike = [&](const Price& other) {
+      return other.selector == first.selector && other.when == first.when;
+    };
+    const auto place = std::find_if(policy.prices.begin(), policy.prices.end(), alike);
+    if (&*place != &first) continue;
+    const Price* latest = nullptr;
+    for (const Price& price : policy.prices) {
+      if (!alike(price) || price.since > day) continue;
+      if (!latest || price.since > latest->since) latest = &price;
     }
-    return result;
+    if (latest) result.push_back(latest);
   }
+  return result;
+}
 
-  Call call() {
-    Call result;
-    result.upstream = one({"u", "v", "uv", "w", "unheard"});
-    result.kind = one({"tools", "tools", "http", "http", "resources", "prompts"});
-    const bool http = result.kind == "http";
-    if (http) result.method = one({"GET", "HEAD", "POST", "BREW"});
-    const size_t parts = next(4);
-    for (size_t i = 0; i < parts; ++i) {
-      result.target += http ? "/" : i > 0 ? "." : "";
-      result.target += one({"a", "b", "ab", "ba", "abc"});
-    }
-    if (result.target.empty()) result.target = http ? "/" : "a";
-    return result;
+// The account of this budget that the agent draws on, or empty.
+inline std::string scope_of(const Policy& policy, const Budget& budget, size_t agent) {
+  const Agent& is = policy.agents[agent];
+  if (budget.scope == "everyone") return "everyone";
+  if (budget.scope == "agent" && budget.of != is.name) return "";
+  if (budget.scope == "team" && budget.of != is.team) return "";
+  if (budget.scope == "role") {
+    std::set<std::string> roles;
+    for (const std::string& role : is.roles) add_roles(policy, role, roles);
+    if (!roles.contains(budget.of)) return "";
   }
-
-  size_t next(size_t below) { return random_() % below; }
-
- private:
-  std::string one(std::initializer_list<const char*> of) { return *(of.begin() + next(of.size())); }
-
-  std::string pattern(bool http) {
-    std::string text = http ? one({"GET", "GET,HEAD", "*", "POST", "BREW", "GET,BREW"}) + " " : "";
-    const size_t parts = 1 + next(3);
-    for (size_t i = 0; i < parts; ++i) {
-      text += http ? "/" : i > 0 ? "." : "";
-      text += one({"a", "b", "ab", "*", "a*", "*b", "?", "a?*", "**"});
-    }
-    return text;
+  if (budget.scope == "each") {
+    return budget.of == "agent" ? "agent:" + is.name : "team:" + is.team;
   }
-
-  Rule rule(std::string effect, std::string id) {
-    Rule result;
-    result.effect = std::move(effect);
-    result.id = std::move(id);
-    result.upstreams.push_back(one({"u", "v", "u*", "*", "uv", "w"}));
-    if (next(4) == 0) result.upstreams.push_back(one({"u", "v"}));
-    result.kind = one({"", "tools", "tools", "http", "http", "resources", "prompts"});
-    if (result.kind.empty()) return result;
-    const bool http = result.kind == "http";
-    const size_t patterns = 1 + next(3);
-    for (size_t i = 0; i < patterns; ++i) result.patterns.push_back(pattern(http));
-    if (next(4) == 0) result.except.push_back(pattern(http));
-    return result;
-  }
-
-  std::mt19937 random_;
-};
+  return budget.scope + ":" + budget.of;
+}
 
 }  // namespace reeve::reference
 
