@@ -17,10 +17,6 @@ void FileReader::error(const yaml::Mark& mark, std::string message) {
   diagnostics.error(yaml.place(mark), std::move(message));
 }
 
-void FileReader::warning(const yaml::Mark& mark, std::string message) {
-  diagnostics.warning(yaml.place(mark), std::move(message));
-}
-
 void FileReader::uses(std::string_view feature, const yaml::Mark& mark) {
   document.features.push_back({feature, at(mark)});
 }

@@ -29,7 +29,6 @@ struct FileReader {
 
   At at(const yaml::Mark& mark) const { return {file, mark.line, mark.column}; }
   void error(const yaml::Mark& mark, std::string message);
-  void warning(const yaml::Mark& mark, std::string message);
   // Notes a key that its reader must act on or refuse; `feature` is static.
   void uses(std::string_view feature, const yaml::Mark& mark);
 };

@@ -1,14 +1,12 @@
 // What the files of tests/data/policies/bad and bad_tests are refused with, word for word, and how
 // amounts, days and limits are read. Each file says on top what it expects, in order.
 #include <catch2/catch.hpp>
-#include <filesystem>
-#include <fstream>
-#include <sstream>
 #include <string>
 #include <vector>
 
 #include "policy/policy_set.h"
 #include "policy/policy_test.h"
+#include "tests/support/expected_files.h"
 #include "tests/support/policy_loader.h"
 
 namespace reeve::policy {
@@ -17,66 +15,20 @@ namespace {
 using testing::diagnose;
 using testing::load;
 
-std::string read(const std::filesystem::path& path) {
-  std::ifstream in(path, std::ios::binary);
-  std::stringstream text;
-  text << in.rdbuf();
-  return text.str();
-}
-
-std::vector<std::string> expectations(const std::string& text) {
-  constexpr std::string_view kMark = "# expect: ";
-  std::vector<std::string> result;
-  std::istringstream lines(text);
-  for (std::string line; std::getline(lines, line) && line.starts_with(kMark);) {
-    result.push_back(line.substr(kMark.size()));
-  }
-  return result;
-}
-
-// Without the file's name, which every file would repeat.
-std::vector<std::string> errors_of(const Diagnostics& diagnostics, const std::string& name) {
-  std::vector<std::string> errors;
-  for (const Diagnostic& diagnostic : diagnostics.all()) {
-    if (diagnostic.severity != Severity::kError) continue;
-    const std::string text = to_string(diagnostic).substr(name.size() + 1);
-    errors.push_back(text.substr(text.find_first_not_of(' ')));
-  }
-  return errors;
-}
-
-// Calls `load(file, diagnostics)`, which must be null, for each file of a folder of
-// tests/data/policies; gives their number.
-template <class Load>
-size_t refuse_all(const std::string& folder, Load&& load) {
-  const std::string path = std::string(REEVE_SOURCE_DIR) + "/tests/data/policies/" + folder;
-  size_t files = 0;
-  for (const auto& entry : std::filesystem::directory_iterator(path)) {
-    const std::string name = entry.path().filename();
-    CAPTURE(name);
-    const SourceFile file{name, read(entry.path())};
-    const std::vector<std::string> expected = expectations(file.text);
-    CHECK_FALSE(expected.empty());
-    Diagnostics diagnostics;
-    CHECK_FALSE(load(file, diagnostics));
-    CHECK(errors_of(diagnostics, name) == expected);
-    ++files;
-  }
-  return files;
-}
-
 TEST_CASE("malformed policies: every error, with its place and remedy") {
-  const size_t files = refuse_all("bad", [](const SourceFile& file, Diagnostics& diagnostics) {
-    return PolicySet::load({&file, 1}, {}, diagnostics) != nullptr;
-  });
+  const size_t files = testing::expect_all(
+      "bad", Severity::kError, [](const testing::ExpectedFile& file, Diagnostics& diagnostics) {
+        return PolicySet::load({&file.source, 1}, file.wiring, diagnostics) != nullptr;
+      });
   CHECK(files >= 309);
 }
 
 TEST_CASE("malformed tests of a policy") {
   const size_t files =
-      refuse_all("bad_tests", [](const SourceFile& file, Diagnostics& diagnostics) {
-        return parse_tests(file, diagnostics).has_value();
-      });
+      testing::expect_all("bad_tests", Severity::kError,
+                          [](const testing::ExpectedFile& file, Diagnostics& diagnostics) {
+                            return parse_tests(file.source, diagnostics).has_value();
+                          });
   CHECK(files >= 25);
 }
 
