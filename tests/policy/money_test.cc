@@ -3,6 +3,12 @@
 
 #include <catch2/catch.hpp>
 #include <limits>
+#include <optional>
+#include <random>
+#include <string>
+
+#include "tests/support/generated_case.h"
+#include "tests/support/reference_spend.h"
 
 namespace reeve::policy {
 namespace {
@@ -87,6 +93,41 @@ TEST_CASE("sums and products that do not fit are nothing", "[money]") {
   CHECK(checked_multiply(kMost / 2 + 1, 2) == std::nullopt);
   CHECK(checked_multiply(3, -1) == std::nullopt);
   CHECK(checked_multiply(std::numeric_limits<Micros>::min(), -1) == std::nullopt);
+}
+
+TEST_CASE("a JSON number rounds up to millionths as its digits say") {
+  const size_t numbers = testing::rounds(20'000, 1'000'000);
+  std::mt19937 random(testing::first_seed() + 9'000'000);
+  const auto below = [&](size_t n) { return random() % n; };
+  const auto digits = [&](size_t count) {
+    std::string text;
+    for (size_t i = 0; i < count; ++i) {
+      text += below(3) == 0 ? '0' : static_cast<char>('0' + below(10));
+    }
+    return text;
+  };
+  size_t fitting = 0;
+  for (size_t i = 0; i < numbers; ++i) {
+    std::string number = below(8) == 0 ? "-" : "";
+    number += below(3) == 0 ? "0" : static_cast<char>('1' + below(9)) + digits(below(16));
+    if (below(2) == 0) number += "." + digits(1 + below(12));
+    if (below(2) == 0) {
+      number += std::string(1, "eE"[below(2)]) +
+                (below(2) == 0   ? "-"
+                 : below(2) == 0 ? "+"
+                                 : "") +
+                (below(9) == 0 ? "00" : "") + std::to_string(below(24));
+    }
+    const std::optional<reference::Wide> expected = reference::ceil_to_millionths(number);
+    const bool fits = expected && *expected <= std::numeric_limits<Micros>::max();
+    const std::optional<Micros> got = ceil_to_micros(number);
+    fitting += fits;
+    if (got.has_value() == fits && (!fits || *got == *expected)) continue;
+    CAPTURE(number);
+    REQUIRE(got.has_value() == fits);
+    REQUIRE(*got == *expected);
+  }
+  CHECK(fitting * 4 > numbers);
 }
 
 }  // namespace

@@ -200,6 +200,7 @@ inline void Generator::add_price_by_tokens(Price& price) {
 inline Price Generator::price() {
   Price result;
   result.selector = selector();
+  if (next(3) == 0) result.selector = {{"*"}, one({"tools", "tools", "models"}), {"*"}, {}};
   result.when = when(result.selector);
   const bool reads = result.selector.kind.empty() || result.selector.kind == "tools" ||
                      result.selector.kind == "http" || result.selector.kind == "models";
@@ -221,8 +222,8 @@ inline Price Generator::price() {
 }
 
 inline void Generator::add_spend(Policy& policy, size_t roles) {
-  policy.unknown_model = one({"", "deny", "highest"});
-  for (size_t i = next(6); i > 0; --i) {
+  policy.unknown_model = one({"", "deny", "highest", "highest"});
+  for (size_t i = next(8); i > 0; --i) {
     Price added = price();
     if (!policy.prices.empty() && next(3) == 0) {  // the same selection at another time
       const Price& other = policy.prices[next(policy.prices.size())];
