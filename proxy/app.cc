@@ -178,6 +178,7 @@ net::Task<void> App::watch_files() {
     watch_timer_.expires_after(kWatch);
     co_await watch_timer_.async_wait(net::asio::redirect_error(net::kAwait, ec));
     if (ec) co_return;
+    std::erase_if(replaced_, [](const auto& policy) { return policy.use_count() == 1; });
     if (policy_files_signature(config_.policy) != seen_) reload();
   }
 }
@@ -215,6 +216,7 @@ void App::reload() {
   ++reloads_ok_;
   last_reload_error_.clear();
   loaded_at_ = wall_now();
+  replaced_.push_back(snapshot_->policy);
   snapshot_ = make_snapshot(std::move(policy));
   for (const auto& worker : workers_) worker->replace_snapshot(snapshot_);
   write_policy_line("ok", {});

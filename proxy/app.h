@@ -59,6 +59,8 @@ class App {
   std::string last_reload_error_;
   std::string seen_;  // signature of the policy's files before they were last read
   policy::Time loaded_at_{};
+  // Until no worker has them: freeing a large one takes longer than a call should wait.
+  std::vector<std::shared_ptr<const policy::PolicySet>> replaced_;
 };
 
 }  // namespace reeve
