@@ -201,7 +201,9 @@ scenario('what an agent writes cannot forge a line or a label', async (s) => {
   const forged = encodeURIComponent('x","decision":"deny","hash":"');
   await sidecar.call('GET', `/api/${forged}`, {token: jordan.token});
   await sidecar.call('GET', `/api/${'y'.repeat(6000)}`, {token: jordan.token});
-  for (let i = 0; i < 30; ++i) await sidecar.call(`M${i}`, `/api/${i}`, {token: jordan.token});
+  // Node's server refuses these with a reset, which may outrun its answer; the record is the same.
+  for (let i = 0; i < 30; ++i)
+    await sidecar.call(`M${i}`, `/api/${i}`, {token: jordan.token}).catch(() => {});
   for (let i = 0; i < 30; ++i)
     await sidecar.call('GET', `/u${i}/x`, {token: i % 2 ? newToken() : jordan.token});
   const [record] = await sidecar.records({target: '/x","decision":"deny","hash":"'});
