@@ -96,16 +96,35 @@ class Lister {
       call.action = "tools/call";
       call.target = filter_.tool;
       call.time = filter_.now;
-      // Conditions are shown, not judged: there are no arguments here.
-      const CompiledRule* rule = find_rule(compiled_, agent, call, [&](const CompiledRule& r) {
-        return r.holds_at(filter_.now) && (r.info.effect != Effect::kDeny || !r.when);
-      });
-      if (!rule && filter_.upstream.empty()) continue;
-      rows_.push_back({policy_.agents()[agent].name, upstream,
-                       std::string(to_string(rule ? rule->info.effect : Effect::kDeny)),
-                       "tools " + filter_.tool + (rule ? when_of(*rule) : std::string()),
-                       rule ? &rule->info : nullptr});
+      const std::vector<const CompiledRule*> rules = rules_on(agent, call);
+      for (const CompiledRule* rule : rules) add_tool(agent, upstream, rule);
+      const bool decided = !rules.empty() && !rules.back()->when;
+      const bool by_default = rules.empty() ? !filter_.upstream.empty() : !decided;
+      if (by_default) add_tool(agent, upstream, nullptr);
     }
+  }
+
+  // The rules about the call up to the first without a condition, in the order in which they
+  // decide. Conditions are shown, not judged: there are no arguments here.
+  std::vector<const CompiledRule*> rules_on(AgentId agent, const Call& call) const {
+    std::vector<const CompiledRule*> rules;
+    find_rule(compiled_, agent, call, [&](const CompiledRule& rule) {
+      if (rule.holds_at(filter_.now)) rules.push_back(&rule);
+      return false;
+    });
+    std::sort(rules.begin(), rules.end());
+    rules.erase(std::unique(rules.begin(), rules.end()), rules.end());
+    const auto decides = std::find_if(rules.begin(), rules.end(),
+                                      [](const CompiledRule* rule) { return !rule->when; });
+    if (decides != rules.end()) rules.erase(decides + 1, rules.end());
+    return rules;
+  }
+
+  void add_tool(AgentId agent, const std::string& upstream, const CompiledRule* rule) {
+    rows_.push_back({policy_.agents()[agent].name, upstream,
+                     std::string(to_string(rule ? rule->info.effect : Effect::kDeny)),
+                     "tools " + filter_.tool + (rule ? when_of(*rule) : std::string()),
+                     rule ? &rule->info : nullptr});
   }
 
   const PolicySet& policy_;

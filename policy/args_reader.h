@@ -23,18 +23,21 @@ class ArgsReader {
     bool has_variant = false;
   };
 
-  // `args` may be null: no value is there.
-  explicit ArgsReader(const json::Value* args) : args_(args) {}
+  explicit ArgsReader(const Call& call) : args_(call.args), unread_(call.args_unread) {}
   ArgsReader(const ArgsReader&) = delete;
   ArgsReader& operator=(const ArgsReader&) = delete;
 
+  // Values may be there that cannot be told: all of them are in doubt. Also when there were more to
+  // look at than one decision may cost.
+  bool is_unread() const { return unread_ || is_exhausted(); }
+  bool is_exhausted() const { return steps_ == 0; }
   bool has_args() const { return args_ != nullptr; }  // the rest requires it
   // `ref` has the root kArgs and no step that is `*`. Valid until the next read().
   const Found& read(const ValueRef& ref);
   // Calls `visit(value or null)` for what `ref` leads to, once for each item where it fans out.
   // Whether a key on the way has a case variant.
   template <class Visit>
-  bool visit(const ValueRef& ref, Visit&& visit) const {
+  bool visit(const ValueRef& ref, Visit&& visit) {
     return visit_values(*args_, ref.steps.data(), ref.steps.data() + ref.steps.size(), visit);
   }
 
@@ -46,10 +49,11 @@ class ArgsReader {
   };
   static std::optional<json::Value> item_at(const json::Value& list, size_t index);
   template <class Visit>
-  static bool visit_values(const json::Value& value, const Step* step, const Step* end,
-                           Visit& visit);
+  bool visit_values(const json::Value& value, const Step* step, const Step* end, Visit& visit);
 
   const json::Value* args_;
+  bool unread_;
+  uint64_t steps_ = 2'000'000;  // values that may still be looked at: a decision takes milliseconds
   uint32_t used_ = 0;
   // In a union, so that those that are not used are not touched.
   union {
@@ -68,6 +72,7 @@ bool ArgsReader::visit_values(const json::Value& value, const Step* step, const 
   if (step->every && value.is_array()) {
     bool variant = false;
     for (const json::Value item : value.items()) {
+      if (is_exhausted() || --steps_ == 0) break;
       variant = visit_values(item, step + 1, end, visit) || variant;
     }
     return variant;

@@ -67,15 +67,21 @@ Window clock_window(Period period, Time time, const date::sys_info& info) {
 
 }  // namespace
 
+const date::time_zone* find_zone(std::string_view name) {
+  try {
+    const date::time_zone* zone = date::locate_zone(name);
+    zone->get_info(kEarliest);  // reads the zone's file
+    return zone;
+  } catch (const std::runtime_error&) {  // no such zone, or no database
+    return nullptr;
+  }
+}
+
 std::optional<Calendar> Calendar::of_zone(std::string_view zone) {
   Calendar calendar;
   if (zone == "UTC") return calendar;
-  try {
-    calendar.zone_ = date::locate_zone(zone);
-    calendar.zone_->get_info(kEarliest);  // reads the zone's file
-  } catch (const std::runtime_error&) {   // no such zone, or no database
-    return std::nullopt;
-  }
+  calendar.zone_ = find_zone(zone);
+  if (!calendar.zone_) return std::nullopt;
   return calendar;
 }
 

@@ -18,6 +18,10 @@ class time_zone;
 
 namespace reeve::policy {
 
+// Null when this machine's time zone database has no such zone. Reads its files here, so that the
+// result can be asked without.
+const date::time_zone* find_zone(std::string_view name);
+
 // [start, end). Of Period::kTotal: from 1970 to Time::max().
 struct Window {
   Time start{};

@@ -37,7 +37,8 @@ struct Call {
   std::string_view action;  // HTTP method, or the MCP method (tools/call)
   std::string_view target;
   const json::Value* args = nullptr;  // tool arguments or JSON body; null when absent
-  std::string_view query;             // raw, without '?'
+  bool args_unread = false;  // a body is there that is not read as JSON: its values are in doubt
+  std::string_view query;    // raw, without '?'
   std::span<const Field> headers;
   std::string_view model;  // of a call on an upstream metered as an LLM API; empty when absent
   Time time{};             // now

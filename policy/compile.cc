@@ -242,9 +242,14 @@ class Compiler {
     std::vector<std::vector<uint32_t>> by_upstream =
         select_by_upstream(selectors, resolution_, *out_);
     set.tables.assign(by_upstream.size(), -1);
+    std::map<std::vector<uint32_t>, int32_t> tables;
     for (size_t upstream = 0; upstream < by_upstream.size(); ++upstream) {
       if (by_upstream[upstream].empty()) continue;
-      set.tables[upstream] = static_cast<int32_t>(out_->tables.size());
+      // Upstreams that the same rules cover have one table.
+      const auto [table, is_new_table] =
+          tables.emplace(by_upstream[upstream], static_cast<int32_t>(out_->tables.size()));
+      set.tables[upstream] = table->second;
+      if (!is_new_table) continue;
       for (uint32_t& i : by_upstream[upstream]) i = rules[i];
       out_->tables.push_back(rule_table(by_upstream[upstream]));
     }

@@ -55,7 +55,7 @@ struct CompiledRule {
   // Whether it matches a call that it selects. Doubt never widens access: it lets a deny match and
   // no allow; an ask in doubt holds what something else grants.
   bool applies(const Call& call) const {
-    ArgsReader args(call.args);
+    ArgsReader args(call);
     const Truth held = truth(call, args);
     return info.effect == Effect::kAllow ? held == Truth::kTrue : held != Truth::kFalse;
   }
@@ -103,8 +103,8 @@ struct CompiledBudget {
   Unit unit = Unit::kMoney;
 
   // In doubt it covers: a cap is a cap.
-  bool covers(const Call& call) const {
-    return selector.matches(call) && (!when || when->evaluate(call) != Truth::kFalse);
+  bool covers(const Call& call, ArgsReader& args) const {
+    return selector.matches(call) && (!when || when->evaluate(call, args) != Truth::kFalse);
   }
 };
 

@@ -18,6 +18,7 @@ namespace reeve::policy {
 namespace {
 
 Truth evaluate_args(const Condition::Part& part, ArgsReader& args) {
+  if (args.is_unread()) return Truth::kDoubt;
   if (!args.has_args()) return judge(part.test, Subject{});
   std::string scratch;
   if (!part.value.every) {
@@ -29,6 +30,7 @@ Truth evaluate_args(const Condition::Part& part, ArgsReader& args) {
     list.add(value ? to_subject(*value, scratch) : Subject{});
   };
   args.visit(part.value, visit);
+  if (args.is_exhausted()) return Truth::kDoubt;
   return list.empty() ? list.of_empty_list() : list.result();
 }
 
@@ -153,7 +155,7 @@ Truth Condition::evaluate(const Call& call, ArgsReader& args) const {
 }
 
 Truth Condition::evaluate(const Call& call) const {
-  ArgsReader args(call.args);
+  ArgsReader args(call);
   return evaluate(call, args);
 }
 
@@ -163,7 +165,7 @@ bool Condition::meets_case_variant(const Call& call, ArgsReader& args) const {
 }
 
 const Condition::Part* Condition::decisive_part(const Call& call, Truth truth) const {
-  ArgsReader args(call.args);
+  ArgsReader args(call);
   for (const Part& part : parts_) {
     if (evaluate_part(part, call, args) == truth) return &part;
   }

@@ -15,7 +15,7 @@ const DispatchInfo* find_dispatch(const ServerInfo& server, std::string_view too
 const char* InnerCall::read(const ServerInfo& server, const DispatchInfo& dispatch,
                             const Call& outer) {
   if (!outer.args) return "a dispatch tool without arguments";
-  ArgsReader reader(outer.args);
+  ArgsReader reader(outer);
   const ArgsReader::Found named = reader.read(dispatch.inner_tool);
   const ArgsReader::Found given =
       dispatch.inner_args.steps.empty() ? ArgsReader::Found{} : reader.read(dispatch.inner_args);

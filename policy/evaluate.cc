@@ -34,6 +34,7 @@ Verdict verdict_of(Effect effect) {
 }
 
 constexpr const char* kTwoReadings = "a key that equals, but for case, one that a rule reads";
+constexpr const char* kTooMany = "more values than the rules may look at for one call";
 
 // Whether a price or a budget that selects the call reads a key that has a case variant there.
 bool cost_has_two_readings(const PolicySet::Compiled& compiled, AgentId agent, const Call& call,
@@ -64,7 +65,7 @@ bool cost_has_two_readings(const PolicySet::Compiled& compiled, AgentId agent, c
 // holds it.
 Decision decide_by_rules(const PolicySet::Compiled& compiled, AgentId agent, const Call& call,
                          bool granted) {
-  ArgsReader args(call.args);
+  ArgsReader args(call);
   const bool has_names = call.args || !call.query.empty();
   bool two_readings = has_names && cost_has_two_readings(compiled, agent, call, args);
   const CompiledRule* in_doubt = nullptr;  // the first ask of which that is so
@@ -82,6 +83,7 @@ Decision decide_by_rules(const PolicySet::Compiled& compiled, AgentId agent, con
         two_readings = two_readings || candidate.when->meets_case_variant(call, args);
       });
   if (two_readings) return {Verdict::kMalformed, Reason::kMalformed, nullptr, kTwoReadings};
+  if (args.is_exhausted()) return {Verdict::kMalformed, Reason::kMalformed, nullptr, kTooMany};
   const bool is_denied = rule && rule->info.effect == Effect::kDeny;
   // Rules lie in the order in which they decide, so the lower address goes first.
   if (in_doubt && !is_denied && (rule ? in_doubt < rule : granted)) rule = in_doubt;
@@ -98,6 +100,22 @@ Decision PolicySet::decide(AgentId agent, const Call& call) const {
     return {Verdict::kMalformed, Reason::kMalformed, nullptr, fault};
   }
   return decide_by_rules(*compiled_, agent, call, false);
+}
+
+Decision PolicySet::decide_housekeeping(AgentId agent, const Call& call) const {
+  const Decision decision = decide(agent, call);
+  const bool decided = decision.reason == Reason::kRule || decision.reason == Reason::kDefault;
+  if (!decided || (decision.reason == Reason::kRule && decision.verdict != Verdict::kAsk)) {
+    return decision;
+  }
+  const CompiledRule* ask = find_rule(*compiled_, agent, call, [&](const CompiledRule& rule) {
+    return rule.info.effect == Effect::kAsk && rule.selector.kind() == SelectorKind::kMethods &&
+           rule.applies(call);
+  });
+  if (ask && decision.verdict == Verdict::kAsk) {
+    return {Verdict::kAsk, Reason::kRule, &ask->info, ""};
+  }
+  return may_use(agent, call.upstream, call.time);
 }
 
 Decision PolicySet::decide_dispatched(AgentId agent, const Call& outer, const Call& inner) const {
@@ -130,7 +148,7 @@ namespace {
 
 // Whether this rule, which selects the call, would have decided otherwise, had it been enforced.
 bool would_change(const CompiledRule& rule, const Call& call, const Decision& decision) {
-  ArgsReader args(call.args);
+  ArgsReader args(call);
   const bool is_default = decision.reason == Reason::kDefault;
   switch (rule.info.effect) {
     case Effect::kDeny:
@@ -172,7 +190,7 @@ const RuleInfo* PolicySet::reported(AgentId agent, const Call& call,
 std::vector<const GuardInfo*> PolicySet::guards(AgentId agent, const Call& call) const {
   const RoleSet& set = compiled_->role_sets[compiled_->agent_states[agent].role_set];
   std::vector<uint32_t> found = set.guards;
-  ArgsReader args(call.args);
+  ArgsReader args(call);
   const auto add = [&](uint32_t index) {
     const CompiledRule& rule = compiled_->rules[index];
     // In doubt too: a guard only narrows.

@@ -39,8 +39,8 @@ Priced price_call(const PriceTerms& terms, const Call& call) {
 
 class Pricer {
  public:
-  Pricer(const PolicySet::Compiled& compiled, const Call& call)
-      : compiled_(compiled), call_(call) {}
+  Pricer(const PolicySet::Compiled& compiled, const Call& call, ArgsReader& args)
+      : compiled_(compiled), call_(call), args_(args) {}
 
   // Nothing when the price cannot be told; fault() says why.
   std::optional<Spend> run() {
@@ -85,10 +85,10 @@ class Pricer {
   }
 
   // Whether this price, which selects the call, applies.
-  Truth truth_of(uint32_t index) const {
+  Truth truth_of(uint32_t index) {
     const CompiledPrice& price = compiled_.prices[index];
     if (!price.holds_at(call_.time)) return Truth::kFalse;
-    return price.when ? price.when->evaluate(call_) : Truth::kTrue;
+    return price.when ? price.when->evaluate(call_, args_) : Truth::kTrue;
   }
 
   void add_unknown_model(std::optional<uint32_t> upstream) {
@@ -125,6 +125,7 @@ class Pricer {
 
   const PolicySet::Compiled& compiled_;
   const Call& call_;
+  ArgsReader& args_;
   Spend spend_;
   const char* fault_ = nullptr;
   uint32_t settled_ = kNone;  // the first price that surely applies
@@ -134,7 +135,8 @@ class Pricer {
 }  // namespace
 
 Result<Spend, const char*> PolicySet::spend(AgentId agent, const Call& call) const {
-  Pricer pricer(*compiled_, call);
+  ArgsReader args(call);
+  Pricer pricer(*compiled_, call, args);
   std::optional<Spend> spend = pricer.run();
   if (!spend) return pricer.fault();
   for (const BudgetUse& use : compiled_->agent_states[agent].budgets) {
@@ -143,7 +145,9 @@ Result<Spend, const char*> PolicySet::spend(AgentId agent, const Call& call) con
                           : budget.unit == Unit::kMoney ? spend->cost
                                                         : 0;
     // What is by tokens is listed even while the amount is not known here.
-    if ((amount == 0 && !spend->by_tokens) || !budget.covers(call)) continue;
+    const bool by_tokens =
+        spend->by_tokens || (budget.unit == Unit::kTokens && call.kind == Kind::kModel);
+    if ((amount == 0 && !by_tokens) || !budget.covers(call, args)) continue;
     if (spend->count == Spend::kMaxDraws) return "it draws on too many budgets";
     spend->draws[spend->count++] = {use.account, amount};
   }

@@ -136,7 +136,7 @@ class Explainer {
     if (!rule.holds_at(call_.time)) return "matches, but its `until` is over";
     if (rule.info.report && rule.applies(call_)) return "matches, but is only reported";
     if (rule.when && !rule.applies(call_)) return why_condition_fails(rule);
-    ArgsReader args(call_.args);
+    ArgsReader args(call_);
     if (rule.truth(call_, args) == Truth::kDoubt && rule.info.effect == Effect::kAsk &&
         out_.decision.reason == Reason::kDefault) {
       return why_condition_fails(rule) + ", and nothing grants the call";
@@ -198,7 +198,7 @@ class Explainer {
       if (!rule.holds_at(call_.time)) continue;
       if (std::binary_search(set_->rules.begin(), set_->rules.end(), index)) continue;
       if (!rule.selector.matches(call_)) continue;
-      ArgsReader args(call_.args);
+      ArgsReader args(call_);
       if (rule.truth(call_, args) != Truth::kTrue) continue;  // in doubt it would grant nothing
       ++found;
       out_.near.push_back(
@@ -264,7 +264,9 @@ class Judge {
       out_.dispatched = std::string(inner_.call().target);
       out_.decision = policy_.decide_dispatched(agent_, outer_, inner_.call());
     } else {
-      out_.decision = policy_.decide(agent_, outer_);
+      const bool serves = outer_.kind == Kind::kMethod && is_housekeeping(outer_.action);
+      out_.decision =
+          serves ? policy_.decide_housekeeping(agent_, outer_) : policy_.decide(agent_, outer_);
     }
     if (out_.decision.verdict == Verdict::kMalformed) return malformed(out_.decision.detail);
     return true;

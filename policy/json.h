@@ -1,7 +1,7 @@
 // Strict JSON: one pass that validates the whole text and keeps where everything stands.
 //
 // simdjson's look-ups accept duplicate keys, `tru`, `NaN`, comments and trailing data in what they
-// were not asked for (measured, see README.md), so the whole text is walked here, once: RFC 8259,
+// were not asked for, so the whole text is walked here, once: RFC 8259,
 // UTF-8, no byte order mark, no duplicate keys after unescaping at any depth, no unpaired
 // surrogates, bounded depth, nothing after the value. Values are then read from the source bytes,
 // numbers with all their digits; nothing is converted unless asked for.
@@ -52,8 +52,9 @@ class Value {
 
   // Objects: the value at this key (unescaped comparison, exact), or nothing.
   std::optional<Value> find(std::string_view key) const;
-  // Objects: whether a key other than `key` equals it under simple case folding, as Go's
-  // encoding/json compares (ASCII, and U+017F for s, U+212A for k).
+  // Objects: whether a key other than `key` equals it under case folding, as some readers compare
+  // (Go's encoding/json). Beyond ASCII, U+017F (s) and U+212A (k) apart, every character counts as
+  // every other: keys that no reader takes for one may be said to be variants, none is missed.
   bool has_case_variant(std::string_view key) const;
   // Both in one pass; `hash` is key_hash(key).
   struct Lookup;
@@ -173,6 +174,8 @@ uint32_t key_hash(std::string_view key);
 // `text` (UTF-8) under the folding of has_case_variant(): two keys that some reader takes for one
 // fold to the same text. A view of `text` or of `scratch`.
 std::string_view fold(std::string_view text, std::string& scratch);
+// Whether both fold to the same text. Allocates nothing.
+bool equals_folded(std::string_view a, std::string_view b);
 
 // Appends `text` as a JSON string, quotes included, control characters escaped. Bytes that are not
 // UTF-8 become U+FFFD, so that the result is always valid.

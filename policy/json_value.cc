@@ -7,6 +7,7 @@
 
 #include "policy/json_scan.h"
 #include "policy/json_tape.h"
+#include "policy/text.h"
 
 namespace reeve::json {
 namespace {
@@ -21,27 +22,32 @@ bool unescapes_to(std::string_view inner, std::string_view plain) {
   return prefix && plain.empty();
 }
 
-// Takes the next character of `text` (valid UTF-8) under simple case folding, as far as ASCII
-// letters, U+017F (long s) and U+212A (Kelvin sign) go; other bytes as they are.
+constexpr uint8_t kBeyondAscii = 0xFF;  // no byte of UTF-8
+
+// Takes the next character of `text` (valid UTF-8) under case folding: ASCII letters, and the two
+// characters that fold to one, U+017F (long s) and U+212A (Kelvin sign). All others beyond ASCII
+// count as one character: no table of them is needed to miss none that some reader folds.
 uint8_t take_folded(std::string_view& text) {
-  size_t length = 1;
-  uint8_t c = static_cast<uint8_t>(text.front());
-  if (c >= 'A' && c <= 'Z') c += 'a' - 'A';
-  if (text.starts_with("\u017f")) length = 2, c = 's';
-  if (text.starts_with("\u212a")) length = 3, c = 'k';
-  text.remove_prefix(length);
-  return c;
+  const uint8_t c = static_cast<uint8_t>(text.front());
+  if (c < 0x80) {
+    text.remove_prefix(1);
+    return c >= 'A' && c <= 'Z' ? c + ('a' - 'A') : c;
+  }
+  const uint8_t folded = text.starts_with("\u017f")   ? 's'
+                         : text.starts_with("\u212a") ? 'k'
+                                                      : kBeyondAscii;
+  text.remove_prefix(std::min(policy::utf8_length(static_cast<char>(c)), text.size()));
+  return folded;
 }
 
-// Whether two texts are one under fold(). Allocates nothing.
+}  // namespace
+
 bool equals_folded(std::string_view a, std::string_view b) {
   while (!a.empty() && !b.empty()) {
     if (take_folded(a) != take_folded(b)) return false;
   }
   return a.empty() && b.empty();
 }
-
-}  // namespace
 
 uint32_t key_hash(std::string_view key) { return hash_key(key); }
 
@@ -180,7 +186,9 @@ Value::Items::Iterator& Value::Items::Iterator::operator++() {
 }
 
 std::string_view fold(std::string_view text, std::string& scratch) {
-  const auto changes = [](char c) { return (c >= 'A' && c <= 'Z') || c == '\xC5' || c == '\xE2'; };
+  const auto changes = [](char c) {
+    return (c >= 'A' && c <= 'Z') || static_cast<uint8_t>(c) >= 0x80;
+  };
   if (std::none_of(text.begin(), text.end(), changes)) return text;
   scratch.clear();
   while (!text.empty()) scratch += static_cast<char>(take_folded(text));

@@ -114,6 +114,13 @@ Truth judge_items(const Op& op, const Subject& subject) {
   return op.kind == Op::Kind::kAny ? tally.any() : tally.all();
 }
 
+// A text too long for the pattern is in doubt: one call must not hold up those behind it.
+Truth matches(const Pattern& pattern, std::string_view text) {
+  constexpr uint64_t kMostSteps = 1'000'000;  // milliseconds at worst
+  if (pattern.cost(text.size()) > kMostSteps) return Truth::kDoubt;
+  return to_truth(pattern.matches(text));
+}
+
 // Tests of one value that is no list.
 Truth judge_scalar(const Op& op, const Subject& subject) {
   if (op.kind == Op::Kind::kIs) {
@@ -125,7 +132,7 @@ Truth judge_scalar(const Op& op, const Subject& subject) {
   if (subject.type != Subject::Type::kText) return Truth::kDoubt;
   switch (op.kind) {
     case Op::Kind::kPattern:
-      return to_truth(op.patterns.front().matches(subject.text));
+      return matches(op.patterns.front(), subject.text);
     case Op::Kind::kPrefix:
       return to_truth(subject.text.starts_with(op.text));
     case Op::Kind::kUnder: {
@@ -136,8 +143,11 @@ Truth judge_scalar(const Op& op, const Subject& subject) {
       std::string scratch;
       const std::optional<std::string_view> host = host_of_url(subject.text, scratch);
       if (!host) return Truth::kDoubt;
-      return to_truth(std::any_of(op.patterns.begin(), op.patterns.end(),
-                                  [&](const Pattern& p) { return p.matches(*host); }));
+      Truth truth = Truth::kFalse;
+      for (const Pattern& pattern : op.patterns) {
+        truth = std::max(truth, matches(pattern, *host));
+      }
+      return truth;
     }
     default:
       return Truth::kDoubt;

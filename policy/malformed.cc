@@ -5,6 +5,7 @@
 
 #include "policy/selector.h"
 #include "policy/text.h"
+#include "policy/value_forms.h"
 
 namespace reeve::policy {
 
@@ -46,13 +47,14 @@ const char* malformed_authority(std::string_view target) {
     const bool good =
         host.size() > 2 && host.back() == ']' &&
         host.substr(1, host.size() - 2).find_first_not_of("0123456789abcdef:.") == host.npos;
-    return good ? nullptr : "a tunnel whose target is no host:port";
+    if (!good) return "a tunnel whose target is no host:port";
+    return is_ambiguous_host(host) ? "a tunnel to an address in an odd form" : nullptr;
   }
   if (host.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789.-_") != host.npos) {
     return "a tunnel to a host with characters that no host name has";
   }
-  if (host.back() == '.' || host.front() == '.' || host.find("..") != host.npos) {
-    return "a tunnel to a host with an empty label or a final dot";
+  if (is_ambiguous_host(host)) {
+    return "a tunnel to a host with an empty label or a final dot, or to an address in an odd form";
   }
   return nullptr;
 }

@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <charconv>
 
+#include "policy/calendar.h"
 #include "policy/number.h"
 #include "policy/text.h"
 #include "policy/value_forms.h"
@@ -139,7 +140,41 @@ class ConditionReader {
       return Scalar{node.text == "true" ? Scalar::Type::kTrue : Scalar::Type::kFalse, {}};
     }
     const bool number = !node.quoted && is_number(node.text);
+    if (!node.quoted && !number && has_two_types(node.text)) {
+      reader_.error(node.mark, fmt::format("`{}` is text here, and something else to other readers "
+                                           "of YAML; write `true`, `false` or a number as JSON has "
+                                           "it, or the text in quotes",
+                                           shown(node.text)));
+      return std::nullopt;
+    }
     return Scalar{number ? Scalar::Type::kNumber : Scalar::Type::kText, node.text};
+  }
+
+  // Plain scalars that YAML 1.1 or 1.2 types, and this language does not: `True`, `yes`, `007`,
+  // `0x10`, `.5`, `1_000`. Whoever writes one means what it is elsewhere.
+  static bool has_two_types(std::string_view text) {
+    for (const std::string_view word : {"true", "false", "yes", "no", "on", "off"}) {
+      if (equals_ignoring_case(text, word)) return true;
+    }
+    if (text.starts_with('+') || text.starts_with('-')) text.remove_prefix(1);
+    for (const std::string_view word : {".inf", ".nan"}) {
+      if (equals_ignoring_case(text, word)) return true;
+    }
+    for (const std::string_view base : {"0x", "0o", "0b"}) {
+      if (text.starts_with(base) && text.size() > 2) {
+        return text.find_first_not_of("0123456789abcdefABCDEF_", 2) == text.npos;
+      }
+    }
+    // Digits with at most one point and an exponent.
+    const size_t exponent = std::min(text.find_first_of("eE"), text.size());
+    const std::string_view mantissa = text.substr(0, exponent);
+    std::string_view power = text.substr(std::min(exponent + 1, text.size()));
+    if (power.starts_with('+') || power.starts_with('-')) power.remove_prefix(1);
+    return mantissa.find_first_of("0123456789") != mantissa.npos &&
+           mantissa.find_first_not_of("0123456789._") == mantissa.npos &&
+           std::count(mantissa.begin(), mantissa.end(), '.') <= 1 &&
+           (exponent == text.size() || !power.empty()) &&
+           power.find_first_not_of("0123456789") == power.npos;
   }
 
   void read_is(const yaml::Node& node, Test& test) {
@@ -169,9 +204,27 @@ class ConditionReader {
     for (const yaml::Node::Member& member : node.members) {
       if (fields.find(member.key) == &member.value) read_op(member, test, whole);
     }
-    if (test.ops.empty() && reader_.diagnostics.error_count() == errors_before) {
+    if (reader_.diagnostics.error_count() != errors_before) return;
+    if (test.ops.empty()) {
       reader_.error(node.mark, "a test without anything to test; write `is`, `max` or the like");
+    } else if (is_empty_range(test)) {
+      reader_.diagnostics.warning(reader_.yaml.place(node.mark),
+                                  "no number is in this range; mend its ends");
     }
+  }
+
+  // Whether `min` or `above` leaves nothing to `max` or `below`.
+  static bool is_empty_range(const Test& test) {
+    for (const Op& low : test.ops) {
+      if (low.kind != Kind::kMin && low.kind != Kind::kAbove) continue;
+      for (const Op& high : test.ops) {
+        if (high.kind != Kind::kMax && high.kind != Kind::kBelow) continue;
+        const int order = compare_numbers(low.scalars[0].text, high.scalars[0].text);
+        const bool closed = low.kind == Kind::kMin && high.kind == Kind::kMax;
+        if (order > 0 || (order == 0 && !closed)) return true;
+      }
+    }
+    return false;
   }
 
   void read_op(const yaml::Node::Member& member, Test& test, bool whole) {
@@ -344,15 +397,6 @@ class ConditionReader {
     test.has_hours = true;
     test.from_minute = *from;
     test.to_minute = *to;
-  }
-
-  // The time zone library reports an unknown name by exception.
-  static const date::time_zone* find_zone(const std::string& name) {
-    try {
-      return date::locate_zone(name);
-    } catch (const std::exception&) {
-      return nullptr;
-    }
   }
 
   FileReader& reader_;

@@ -49,10 +49,10 @@ void read_rule(FileReader& reader, const yaml::Node& node, Effect effect, uint32
     reader.uses("audit", mark_of(audit));
     rule.audit = read_word(reader, audit, "`audit`", {"digest", "redacted", "full"});
   }
-  const bool selects = read_selector(reader, fields, UpstreamIs::kRequired, rule.selector);
+  read_selector(reader, fields, UpstreamIs::kRequired, rule.selector);
   const yaml::Node* when = fields.find("when");
   if (when) rule.when = read_condition(reader, *when, rule.selector.kind);
-  if (selects && (!when || rule.when)) role.rules.push_back(std::move(rule));
+  role.rules.push_back(std::move(rule));  // with a fault, too: its names are looked up in this run
 }
 
 void read_rules(FileReader& reader, const yaml::Node& node, Effect effect, RoleSource& role) {

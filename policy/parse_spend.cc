@@ -20,7 +20,11 @@ bool read_scope(FileReader& reader, const yaml::Node& node, BudgetSource& budget
   if (node.is_scalar()) {
     const Text word = read_text(reader, node, "for");
     budget.scope = For::kEveryone;
-    return !word.empty() && !read_word(reader, word, "`for`", {"everyone"}).empty();
+    if (word.empty() || word.value == "everyone") return !word.empty();
+    reader.error(node.mark, fmt::format("unknown `for` `{}`; write `everyone`, `{{agent: NAME}}`, "
+                                        "`{{role: NAME}}`, `{{team: NAME}}` or `{{each: agent}}`",
+                                        shown(word.value)));
+    return false;
   }
   if (!node.is_mapping() || node.members.size() != 1) {
     reader.error(node.mark, "`for` takes one of `agent`, `role`, `team`, `each`, or is `everyone`");
@@ -73,12 +77,12 @@ void read_budget(FileReader& reader, const yaml::Node::Member& member) {
   } else {
     refuse_ask(reader, fields, "write `then: ask`, or remove it");
   }
-  const bool selects = read_selector(reader, fields, UpstreamIs::kOptional, budget.selector);
+  read_selector(reader, fields, UpstreamIs::kOptional, budget.selector);
   const yaml::Node* when = fields.find("when");
   if (when) budget.when = read_condition(reader, *when, budget.selector.kind);
   if (limit.empty() || (when && !budget.when)) return;
   const std::optional<Limit> parsed = read_limit(reader, limit);
-  if (!parsed || !has_scope || !selects) return;
+  if (!parsed || !has_scope) return;
   budget.limit = *parsed;
   reader.document.budgets.push_back(std::move(budget));
 }

@@ -250,8 +250,11 @@ bool Pattern::match_segment_run(std::string_view path) const {
 }
 
 uint64_t Pattern::cost(size_t size) const {
-  const uint64_t states =
-      expression_ ? expression_->state_count() : tokens_.size() + segments_.size();
+  const bool is_plain =
+      shape_ == Shape::kExact || shape_ == Shape::kPrefix || shape_ == Shape::kTree || one_run_;
+  if (is_plain) return 1;
+  const uint64_t states = expression_ ? expression_->state_count()
+                                      : tokens_.size() + segments_.size() + literals_.size();
   return (states + 1) * (size + 1) / 4;
 }
 

@@ -91,6 +91,9 @@ class PolicySet {
   // and allocates when a text needs new states. In report mode it is the same: what is done about
   // it is the caller's.
   Decision decide(AgentId agent, const Call& call) const;
+  // The same for an MCP method that is_housekeeping() (selector.h): who may use an upstream may
+  // speak its protocol. A deny decides, and an ask whose `methods` selects it; else may_use() does.
+  Decision decide_housekeeping(AgentId agent, const Call& call) const;
   // The same for a call that a dispatch tool makes: `inner` is decided as if made itself; `outer`
   // must not be denied, needs no allow, and is asked for where an ask matches it.
   Decision decide_dispatched(AgentId agent, const Call& outer, const Call& inner) const;

@@ -26,7 +26,7 @@ std::optional<Micros> price_of(uint64_t tokens, Micros per_million) {
 
 std::optional<Micros> PriceTerms::of_arguments(const Call& call) const {
   if (!call.args) return std::nullopt;
-  const std::optional<json::Value> found = ArgsReader(call.args).read(value).value;
+  const std::optional<json::Value> found = ArgsReader(call).read(value).value;
   if (!found || !found->is_number()) return std::nullopt;
   const std::optional<Micros> cost = ceil_to_micros(found->raw());
   return cost && *cost <= amount ? cost : std::nullopt;

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "policy/json.h"
 #include "policy/text.h"
 
 namespace reeve::policy {
@@ -71,7 +72,7 @@ bool QueryReader::next() {
 }
 
 bool QueryReader::name_is_variant_of(std::string_view name) const {
-  return name_ != name && equals_ignoring_case(name_, name);
+  return name_ != name && json::equals_folded(name_, name);
 }
 
 }  // namespace reeve::policy

@@ -4,13 +4,13 @@
 // Tested by tests/policy/resolve_test.cc and the files of tests/data/policies/bad.
 #include "policy/resolve.h"
 
-#include <date/tz.h>
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <set>
 #include <unordered_set>
 
+#include "policy/calendar.h"
 #include "policy/selector.h"
 #include "policy/text.h"
 
@@ -43,7 +43,10 @@ class Resolver {
   }
 
   void unknown(const Text& name, std::string_view what, const std::vector<std::string>& known) {
-    const std::string suggestion = nearest(name.value, known);
+    // Looking through all names for each of very many unknown ones would take minutes.
+    constexpr size_t kMostSuggestions = 100;
+    const std::string suggestion =
+        ++unknown_ > kMostSuggestions ? std::string() : nearest(name.value, known);
     error(name.at, suggestion.empty()
                        ? fmt::format("unknown {} `{}`; define it, or correct the name", what,
                                      shown(name.value))
@@ -281,6 +284,7 @@ class Resolver {
     const std::vector<std::string> known_names(known.begin(), known.end());
     std::set<std::string> all = known;
     const auto check = [&](const Selector& selector, bool globs_must_match) {
+      if (!selector.parts) return;  // it has a fault, which is reported
       const CompiledSelector compiled(selector, false);
       for (size_t i = 0; i < selector.upstreams.size(); ++i) {
         const Text& upstream = selector.upstreams[i];
@@ -324,7 +328,7 @@ class Resolver {
                                              : fmt::format("did you mean `{}`?", suggestion)));
       }
     }
-    if (!budget.zone.empty() && !is_zone(budget.zone.value)) {
+    if (!budget.zone.empty() && !find_zone(budget.zone.value)) {
       error(budget.zone.at, fmt::format("unknown time zone `{}`; write it as `Europe/Berlin`",
                                         shown(budget.zone.value)));
     }
@@ -358,19 +362,11 @@ class Resolver {
     }
   }
 
-  // The time zone library reports an unknown name by exception.
-  static bool is_zone(const std::string& name) {
-    try {
-      return date::locate_zone(name) != nullptr;
-    } catch (const std::exception&) {
-      return false;
-    }
-  }
-
   const PolicyDocument& document_;
   const Wiring& wiring_;
   Diagnostics& diagnostics_;
   Resolution resolution_;
+  size_t unknown_ = 0;  // names
   std::vector<std::string> role_names_;
 };
 

@@ -91,7 +91,9 @@ class Warner {
     for (const RuleSource* rule : rules) {
       // Every ask that matches must be satisfied, so that none stands in another's way.
       if (rule->effect == Effect::kAllow) add_held();
-      if (const auto found = shadowing.find(rule->selector)) {
+      // One with guards has an effect wherever it matches.
+      const auto found = rule->guards.empty() ? shadowing.find(rule->selector) : std::nullopt;
+      if (found) {
         const RuleSource& by = *earlier[*found];
         warning(rule->at, fmt::format("rule `{}` can never decide: `{}` at {} always decides "
                                       "before it; remove one",

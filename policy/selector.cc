@@ -96,6 +96,27 @@ constexpr std::string_view kKnownMethods[] = {
     "tools/list",
 };
 
+// What the protocol itself needs, so that the right to use the upstream grants it.
+constexpr std::string_view kHousekeeping[] = {"initialize",
+                                              "server/discover",
+                                              "ping",
+                                              "tools/list",
+                                              "resources/list",
+                                              "resources/templates/list",
+                                              "prompts/list",
+                                              "logging/setLevel",
+                                              "tasks/get",
+                                              "tasks/update",
+                                              "tasks/cancel",
+                                              "tasks/result",
+                                              "tasks/list",
+                                              "subscriptions/listen",
+                                              "notifications/initialized",
+                                              "notifications/cancelled",
+                                              "notifications/progress",
+                                              "notifications/roots/list_changed",
+                                              "notifications/elicitation/complete"};
+
 // Methods whose calls another selector speaks about.
 struct OwnSelector {
   std::string_view method;
@@ -130,6 +151,11 @@ uint16_t method_bit(std::string_view method) {
 
 bool is_known_method(std::string_view method) {
   return std::binary_search(std::begin(kKnownMethods), std::end(kKnownMethods), method);
+}
+
+bool is_housekeeping(std::string_view method) {
+  return std::find(std::begin(kHousekeeping), std::end(kHousekeeping), method) !=
+         std::end(kHousekeeping);
 }
 
 Result<TargetPattern> TargetPattern::compile(SelectorKind kind, std::string_view text) {

@@ -1,7 +1,8 @@
 // What a rule, price or budget selects, compiled: upstreams, and patterns over one kind of target.
 //
 // matches() is the definition of selecting; the tables of matcher.h only find sooner what it would
-// find by trying every selector. Immutable; nothing allocates after compile().
+// find by trying every selector. Immutable; matching allocates only for
+// expressions over `METHOD PATH` lines of more than 4 KiB.
 #ifndef REEVE_POLICY_SELECTOR_H_
 #define REEVE_POLICY_SELECTOR_H_
 
@@ -53,6 +54,8 @@ inline std::string_view target_of(const Call& call) {
 }
 // The MCP methods that an `allow` without a selector covers; others must be named.
 bool is_known_method(std::string_view method);
+// Those that the protocol itself needs (initialize, ping, lists): see decide_housekeeping().
+bool is_housekeeping(std::string_view method);
 
 // The texts of a selector, compiled once, by parsing, for all that is made from it.
 struct SelectorParts {

@@ -36,7 +36,38 @@ bool is_host(std::string_view host) {
   });
 }
 
+// Four numbers from 0 to 255 without leading zeros.
+bool is_dotted_quad(std::string_view host) {
+  for (int part = 0; part < 4; ++part) {
+    const size_t end = part < 3 ? host.find('.') : host.size();
+    if (end == host.npos || end == 0 || end > 3) return false;
+    const std::string_view digits = host.substr(0, end);
+    int value = 0;
+    for (const char c : digits) {
+      if (!is_digit(c)) return false;
+      value = value * 10 + (c - '0');
+    }
+    if (value > 255 || (digits.size() > 1 && digits[0] == '0')) return false;
+    host.remove_prefix(std::min(end + 1, host.size()));
+  }
+  return host.empty();
+}
+
 }  // namespace
+
+bool is_ambiguous_host(std::string_view host) {
+  // Addresses of version 6 have too many spellings to compare as text, but for the usual short one.
+  if (host.starts_with('[')) {
+    return host.find('.') != host.npos || host.find("ffff:") != host.npos || host.find("[0") == 0 ||
+           host.find(":0") != host.npos;
+  }
+  if (host.starts_with('.') || host.ends_with('.') || host.find("..") != host.npos) return true;
+  // As WHATWG's URL parser: a last label that is a number makes the whole an address.
+  const size_t dot = host.rfind('.');
+  const std::string_view last = dot == host.npos ? host : host.substr(dot + 1);
+  const bool digits = !last.empty() && std::all_of(last.begin(), last.end(), is_digit);
+  return (digits || last.starts_with("0x")) && !is_dotted_quad(host);
+}
 
 std::optional<bool> is_under(std::string_view path, std::string_view folder) {
   if (!is_clean_path(path)) return std::nullopt;
@@ -70,12 +101,15 @@ std::optional<std::string_view> host_of_url(std::string_view url, std::string& s
   if (authority.ends_with('.')) authority.remove_suffix(1);
   if (!is_host(authority)) return std::nullopt;
   const auto is_upper = [](char c) { return c >= 'A' && c <= 'Z'; };
-  if (std::none_of(authority.begin(), authority.end(), is_upper)) return authority;
-  scratch.assign(authority);
-  for (char& c : scratch) {
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c + 32);
+  if (std::any_of(authority.begin(), authority.end(), is_upper)) {
+    scratch.assign(authority);
+    for (char& c : scratch) {
+      if (is_upper(c)) c = static_cast<char>(c + 32);
+    }
+    authority = scratch;
   }
-  return scratch;
+  if (is_ambiguous_host(authority)) return std::nullopt;
+  return authority;
 }
 
 }  // namespace reeve::policy

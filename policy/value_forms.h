@@ -17,6 +17,10 @@ std::optional<bool> is_under(std::string_view path, std::string_view folder);
 // absolute, has userinfo, or holds a character that readers of URLs disagree about.
 std::optional<std::string_view> host_of_url(std::string_view url, std::string& scratch);
 
+// Whether a host in lower case, without final dot, has other spellings that lead to the same place
+// (`127.1`, `0x7f000001`, `::ffff:127.0.0.1`), or an empty label.
+bool is_ambiguous_host(std::string_view host);
+
 }  // namespace reeve::policy
 
 #endif  // REEVE_POLICY_VALUE_FORMS_H_

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <chrono>
 
+#include "policy/json_body.h"
 #include "policy/text.h"
 
 namespace reeve::policy {
@@ -22,8 +23,10 @@ std::optional<int> take_number(std::string_view& text, size_t width) {
   return value;
 }
 
+// Of letters, either case.
 bool take(std::string_view& text, char c) {
-  if (text.empty() || (text[0] | 0x20) != (c | 0x20)) return false;
+  const bool is_letter = c >= 'a' && c <= 'z';
+  if (text.empty() || (text[0] != c && !(is_letter && text[0] == c - ('a' - 'A')))) return false;
   text.remove_prefix(1);
   return true;
 }
@@ -137,7 +140,7 @@ WrittenCall::WrittenCall(CallSpec spec, bool reads_body, Time now) : spec_(std::
   if (!fault_.empty()) return;
   if (spec_.kind == Kind::kTool && spec_.args) read_args(*spec_.args, true);
   const bool has_body = spec_.kind == Kind::kHttp || spec_.kind == Kind::kModel;
-  if (has_body && reads_body && has_json_body()) read_args(*spec_.body, false);
+  if (has_body && reads_body && spec_.body && !spec_.body->empty()) read_body();
 }
 
 void WrittenCall::read_path() {
@@ -158,15 +161,18 @@ void WrittenCall::read_path() {
   call_.target = path_.match;
 }
 
-bool WrittenCall::has_json_body() const {
-  if (!spec_.body || spec_.body->empty()) return false;
-  for (const auto& [name, value] : spec_.headers) {
-    if (!equals_ignoring_case(name, "content-type")) continue;
-    const std::string_view media = std::string_view(value).substr(0, value.find(';'));
-    return equals_ignoring_case(media, "application/json") ||
-           (media.size() > 5 && equals_ignoring_case(media.substr(media.size() - 5), "+json"));
+void WrittenCall::read_body() {
+  const BodyForm form = body_form(fields_);
+  switch (form.kind) {
+    case BodyForm::Kind::kJson:
+      return read_args(*spec_.body, false);
+    case BodyForm::Kind::kOther:
+      call_.args_unread = true;
+      return;
+    case BodyForm::Kind::kRefused:
+      fault_ = form.fault;
+      return;
   }
-  return false;
 }
 
 void WrittenCall::read_args(const std::string& text, bool must_be_object) {

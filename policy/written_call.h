@@ -53,7 +53,7 @@ class WrittenCall {
  private:
   void read_path();
   void read_args(const std::string& text, bool must_be_object);
-  bool has_json_body() const;
+  void read_body();
 
   CallSpec spec_;
   std::string fault_;

@@ -25,6 +25,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "policy/text.h"
 #include "policy/yaml_scan.h"
 
 namespace reeve::yaml {
@@ -190,7 +191,7 @@ class TreeBuilder : public YAML::EventHandler {
 
   void check_tag(const Mark& mark, const std::string& tag) {
     if (tag.empty() || tag == "?" || tag == "!") return;
-    fail(mark, fmt::format("tag `{}`; tags have no meaning here, remove it", tag));
+    fail(mark, fmt::format("tag `{}`; tags have no meaning here, remove it", policy::shown(tag)));
   }
 
   void charge(const Mark& mark, size_t bytes) {
@@ -276,7 +277,7 @@ class TreeBuilder : public YAML::EventHandler {
       if (first.key != second.key) continue;
       diagnostics_.error(document_.place(second.key_mark),
                          fmt::format("duplicate key `{}`, first in line {}; keep one of them",
-                                     second.key, first.key_mark.line));
+                                     policy::shown(second.key), first.key_mark.line));
     }
   }
 
@@ -337,7 +338,10 @@ std::unique_ptr<Document> parse(std::string_view text, std::string file, Diagnos
   } catch (const YAML::Exception& exception) {
     const Mark mark = {static_cast<uint32_t>(exception.mark.line + 1),
                        static_cast<uint32_t>(exception.mark.column + 1)};
-    return fail(mark, fmt::format("not valid YAML: {}; mend the text here", exception.msg));
+    const bool is_star = exception.msg.starts_with("alias not found");  // `tools: *`
+    return fail(mark, is_star
+                          ? std::string("`*` begins an alias; write `\"*\"` in quotes")
+                          : fmt::format("not valid YAML: {}; mend the text here", exception.msg));
   }
   if (limits.duplicates_are_fatal && diagnostics.error_count() != errors_before) return nullptr;
   document->root = builder.root();

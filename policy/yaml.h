@@ -1,7 +1,7 @@
 // Strict YAML: one document, read from yaml-cpp's events into a plain tree with positions.
 //
 // yaml-cpp by itself loads a duplicate key, ignores a second document, follows alias cycles and
-// expands alias bombs (measured, see README.md); all of these are located errors here. Aliases are
+// expands alias bombs; all of these are located errors here. Aliases are
 // allowed within the limits. Used for policies and for reeve.yaml alike.
 #ifndef REEVE_POLICY_YAML_H_
 #define REEVE_POLICY_YAML_H_

@@ -4,6 +4,7 @@
 
 #include <cstring>
 
+#include "policy/json_body.h"
 #include "proxy/worker.h"
 
 namespace reeve {
@@ -93,18 +94,12 @@ net::Task<bool> read_body(Exchange& x) {
 }
 
 bool read_json_body(Exchange& x) {
-  const auto type = x.head.fields.single("content-type");
-  if (!type) return true;
-  std::string_view media = type->substr(0, type->find(';'));
-  while (!media.empty() && (media.back() == ' ' || media.back() == '\t')) media.remove_suffix(1);
-  const bool json = http::iequals(media, "application/json") ||
-                    (media.size() > 5 && http::iequals(media.substr(media.size() - 5), "+json"));
-  if (!json || x.connection.body.empty()) return true;
-  if (!mcp::charset_is_utf8(*type)) {
-    return x.refuse(415, "malformed", "a JSON body that rules read must be in UTF-8");
-  }
-  if (x.head.fields.count("content-encoding") > 0) {
-    return x.refuse(415, "malformed", "a body that rules read must come without Content-Encoding");
+  if (x.connection.body.empty()) return true;
+  const policy::BodyForm form = policy::body_form(x.head.fields.list);
+  if (form.kind == policy::BodyForm::Kind::kRefused) return x.refuse(415, "malformed", form.fault);
+  if (form.kind == policy::BodyForm::Kind::kOther) {
+    x.call.args_unread = true;
+    return true;
   }
   x.args = x.connection.json.parse(x.connection.body);
   if (!x.args) {

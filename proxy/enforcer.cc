@@ -132,8 +132,7 @@ net::Task<bool> reserve(Exchange& x) {
   std::string detail = fmt::format("Denied: {}", why.message);
   if (why.kind != SpendRefusal::Kind::kOverBudget) co_return x.refuse(503, "ledger", detail);
   const bool goes_on = x.refuse_or_overlook(402, "budget", std::move(detail));
-  auto& refusal = goes_on ? x.overlooked : x.refusal;
-  if (refusal->reason == "budget") refusal->budget = std::move(why);
+  (goes_on ? x.overlooked : x.refusal)->budget = std::move(why);
   co_return goes_on;
 }
 

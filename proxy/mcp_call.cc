@@ -1,7 +1,8 @@
 // Which rules speak about which message (mcp/README.md has the table). A method that is in no list
-// here is unknown to reeve and allowed only by its name in `methods`. Tested by tests/e2e/mcp.
+// here is unknown to reeve and allowed only by its name in `methods`. Tested by tests/e2e/mcp_test.mjs.
 #include "proxy/mcp_call.h"
 
+#include "policy/selector.h"
 #include "proxy/body.h"
 #include "proxy/mcp/message.h"
 #include "proxy/worker.h"
@@ -10,34 +11,6 @@ namespace reeve {
 namespace {
 
 using policy::Kind;
-
-// What the protocol itself needs: judged by the right to use the upstream.
-constexpr std::string_view kHousekeeping[] = {"initialize",
-                                              "server/discover",
-                                              "ping",
-                                              "tools/list",
-                                              "resources/list",
-                                              "resources/templates/list",
-                                              "prompts/list",
-                                              "logging/setLevel",
-                                              "tasks/get",
-                                              "tasks/update",
-                                              "tasks/cancel",
-                                              "tasks/result",
-                                              "tasks/list",
-                                              "subscriptions/listen",
-                                              "notifications/initialized",
-                                              "notifications/cancelled",
-                                              "notifications/progress",
-                                              "notifications/roots/list_changed",
-                                              "notifications/elicitation/complete"};
-
-bool is_housekeeping(std::string_view method) {
-  for (const std::string_view known : kHousekeeping) {
-    if (known == method) return true;
-  }
-  return false;
-}
 
 bool refuse_rpc(Exchange& x, const mcp::Refusal& why) {
   x.refuse(why.http_status, "malformed", why.message);
@@ -92,7 +65,7 @@ void name_call(Exchange& x, const mcp::Message& message) {
 
 policy::Decision decide_subscriptions(Exchange& x) {
   const policy::PolicySet& policy = *x.snapshot->policy;
-  policy::Decision decision = policy.may_use(*x.agent, x.call.upstream, x.time);
+  policy::Decision decision = policy.decide_housekeeping(*x.agent, x.call);
   const auto& params = x.message->params;
   const auto wanted = params && params->is_object() ? params->find("notifications") : std::nullopt;
   const auto uris =
@@ -206,8 +179,10 @@ void decide_mcp(Exchange& x) {
   const bool stream_or_answer = x.message == nullptr || x.message->shape == mcp::Shape::kResponse;
   if (!stream_or_answer && x.call.action == "subscriptions/listen") {
     x.decision = decide_subscriptions(x);
-  } else if (stream_or_answer || is_housekeeping(x.call.action)) {
+  } else if (stream_or_answer) {
     x.decision = policy.may_use(*x.agent, x.call.upstream, x.time);
+  } else if (policy::is_housekeeping(x.call.action)) {
+    x.decision = policy.decide_housekeeping(*x.agent, x.call);
   } else {
     x.decision = policy.decide(*x.agent, x.call);
   }

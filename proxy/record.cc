@@ -1,5 +1,5 @@
 // Every text in a line is escaped and bounded: an agent chooses targets and session ids, and must
-// be able to neither forge a line nor fill the disk with one. Tested by tests/e2e/record.
+// be able to neither forge a line nor fill the disk with one. Tested by tests/e2e/record_test.mjs.
 #include "proxy/record.h"
 
 #include <fmt/format.h>

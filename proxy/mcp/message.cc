@@ -11,6 +11,7 @@
 #include <charconv>
 #include <span>
 
+#include "policy/json_body.h"
 #include "proxy/mcp/header_value.h"
 
 namespace reeve::mcp {
@@ -132,26 +133,11 @@ std::string_view trim(std::string_view text) {
 
 }  // namespace
 
-bool charset_is_utf8(std::string_view type) {
-  size_t semicolon = std::min(type.find(';'), type.size());
-  while (semicolon < type.size()) {
-    type.remove_prefix(semicolon + 1);
-    semicolon = std::min(type.find(';'), type.size());
-    const std::string_view parameter = trim(type.substr(0, semicolon));
-    const size_t equals = std::min(parameter.find('='), parameter.size());
-    if (!http::iequals(trim(parameter.substr(0, equals)), "charset")) continue;
-    if (equals == parameter.size()) return false;
-    const std::string_view value = trim(parameter.substr(equals + 1));
-    if (!http::iequals(value, "utf-8") && !http::iequals(value, "\"utf-8\"")) return false;
-  }
-  return true;
-}
-
 namespace {
 
 bool is_json_type(std::string_view type) {
   const std::string_view media = trim(type.substr(0, std::min(type.find(';'), type.size())));
-  return http::iequals(media, "application/json") && charset_is_utf8(type);
+  return http::iequals(media, "application/json") && policy::charset_is_utf8(type);
 }
 
 }  // namespace

@@ -40,10 +40,6 @@ struct Message {
   std::optional<json::Value> arguments;  // tools/call: params.arguments
 };
 
-// Whether a Content-Type names no other charset than UTF-8: an upstream that decodes a body by
-// another charset reads other values in it than were judged.
-bool charset_is_utf8(std::string_view content_type);
-
 // Reads messages of one connection; keeps capacity. Not thread-safe.
 class Reader {
  public:

@@ -259,3 +259,33 @@ scenario('the admin listener serves its health to all and only its own Host', as
       await call(sidecar.adminPort, 'GET', '/metrics', {headers: {Host: 'evil.example'}});
   assert.equal(foreign.status >= 400, true, 'a rebound name gets nothing');
 });
+
+scenario('a body that rules read and that is not said to be JSON is in doubt', async (s) => {
+  const origin = await s.origin();
+  const jordan = agentEntry('jordan');
+  const sidecar = await s.sidecar({
+    policy: policyOf([jordan], `    allow:
+      - {upstream: api, http: "POST /absent", when: {args.override: {present: false}}}
+      - {upstream: api, http: "POST /default", when: {args.amount: {default: 0, max: 100}}}
+`),
+    upstreams: {api: {http: origin.url()}}
+  });
+  const post = async (path, headers, body) => {
+    const answer = await sidecar.call('POST', path, {token: jordan.token, headers, body});
+    return answer.status;
+  };
+  const json = [['Content-Type', 'application/json']];
+  assert.equal(await post('/api/absent', json, '{"x":1}'), 200);
+  assert.equal(await post('/api/absent', json, '{"override":true}'), 403);
+  assert.equal(await post('/api/absent', [], undefined), 200);
+  assert.equal(await post('/api/default', json, '{"amount":9999}'), 403);
+  const before = origin.requests.length;
+  for (const type of ['text/plain', 'text/json', 'application/x-www-form-urlencoded']) {
+    assert.equal(await post('/api/absent', [['Content-Type', type]], '{"override":true}'), 403);
+    assert.equal(await post('/api/default', [['Content-Type', type]], '{"amount":9999}'), 403);
+  }
+  assert.equal(await post('/api/absent', [], '{"override":true}'), 403);
+  const twice = [...json, ['content-type', 'application/json']];
+  assert.equal(await post('/api/default', twice, '{"amount":9999}'), 415);
+  assert.equal(origin.requests.length, before);
+});

@@ -3,8 +3,9 @@
 import {Client as ModernClient, StreamableHTTPClientTransport as ModernHttp} from '@modelcontextprotocol/client';
 import {Client as LegacyClient} from '@modelcontextprotocol/sdk/client/index.js';
 import {StreamableHTTPClientTransport as LegacyHttp} from '@modelcontextprotocol/sdk/client/streamableHttp.js';
+import {join} from 'node:path';
 
-import {agentEntry, assert, newToken, policyOf, scenario} from './lib.mjs';
+import {agentEntry, assert, newToken, policyOf, reeve, scenario} from './lib.mjs';
 import {mcpOrigin} from './mcp_origin.mjs';
 
 const clients = {
@@ -321,4 +322,27 @@ scenario('a hidden tool looks as if it did not exist', async (s) => {
       (error) => error.code === -32602 && /Unknown tool: drop/.test(error.message));
   assert.deepEqual(fixture.ran, []);
   await client.close();
+});
+
+scenario('a deny of what MCP itself needs holds, and explain says so', async (s) => {
+  const {fixture, sidecar, token} = await startFixture(
+      s,
+      '    allow:\n      - {upstream: fixture, tools: "*"}\n' +
+          '    deny:\n      - {id: no-ping, upstream: fixture, methods: [ping, tools/list]}\n');
+  const send = (method) =>
+      sidecar.rpc('/fixture', {jsonrpc: '2.0', id: 1, method, params: {}}, {token});
+  const before = fixture.requests.length;
+  for (const method of ['ping', 'tools/list']) {
+    const answer = await send(method);
+    assert.ok(answer.json.error, method);
+    const said = await reeve(
+        'explain', '-p', join(sidecar.folder, 'policy.yaml'), '--agent', 'jordan', '--upstream',
+        'fixture', '--method', method);
+    assert.equal(said.code, 4, method);
+  }
+  assert.equal(fixture.requests.length, before);
+  const said = await reeve(
+      'explain', '-p', join(sidecar.folder, 'policy.yaml'), '--agent', 'jordan', '--upstream',
+      'fixture', '--method', 'prompts/list');
+  assert.equal(said.code, 0);
 });

@@ -286,6 +286,7 @@ const beyondForm = new RegExp([
   'args.a.a.a.a',
   '`09:00-09:00`',
   'a directive',
+  'to other readers of YAML',
   'tag `'
 ].join('|'));
 

@@ -57,7 +57,7 @@ TEST_CASE("cases pass and fail") {
        "expect: malformed}",
        ""},
       {"{agent: ann, call: {upstream: crm, prompt: get}, expect: deny}", ""},
-      {"{agent: ann, call: {upstream: crm, method: ping}, expect: deny}", ""},
+      {"{agent: ann, call: {upstream: crm, method: ping}, expect: allow}", ""},
       {"{agent: ann, call: {connect: \"h:443\"}, expect: deny}", ""},
       {"{agent: ann, call: {upstream: crm, model: m}, expect: deny}", ""},
       {"{agent: ann, call: {upstream: crm, tool: \"get\\u200B\"}, expect: malformed}", ""},

@@ -14,6 +14,7 @@
 
 #include "policy/explain.h"
 #include "policy/policy_set.h"
+#include "policy/selector.h"
 #include "tests/support/generated_case.h"
 #include "tests/support/policy_loader.h"
 #include "tests/support/reference_decision.h"
@@ -317,7 +318,10 @@ TEST_CASE("explain says what decide does") {
       const testing::RealCall real(call);
       const std::string agent = "a" + std::to_string(generator.next(Generator::kAgents));
       const AgentId id = *policy->find_agent(agent);
-      const Decision decision = policy->decide(id, real.call());
+      const Call& asked = real.call();
+      const bool serves = asked.kind == Kind::kMethod && is_housekeeping(asked.action);
+      const Decision decision =
+          serves ? policy->decide_housekeeping(id, asked) : policy->decide(id, asked);
       const Explanation explanation = explain(*policy, agent, testing::to_spec(call), Time{});
       const bool priced = static_cast<bool>(policy->spend(id, real.call()));
       const bool refused = reach(decision) > 0 && !priced;  // for its price

@@ -143,7 +143,8 @@ budgets:
   call.kind = Kind::kModel;
   CHECK(spend(*policy, "ann", call) == "0; money(everyone)=0 tokens(everyone)=0");
   call.target = "flat";
-  CHECK(spend(*policy, "ann", call) == "1000000; money(everyone)=1000000 calls(everyone)=1000000");
+  CHECK(spend(*policy, "ann", call) ==
+        "1000000; money(everyone)=1000000 tokens(everyone)=0 calls(everyone)=1000000");
 }
 
 TEST_CASE("accounts: one for each budget and scope, with what the ledger needs") {

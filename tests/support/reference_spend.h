@@ -52,7 +52,8 @@ class SpendOracle {
                           const std::string& unit) {
       const Wide amount = unit == "calls" ? 1'000'000 : unit == "tokens" ? 0 : cost->amount;
       // What is by tokens is settled later, so its budgets are held even for nothing yet.
-      if (amount == 0 && !cost->by_tokens) return;
+      const bool by_tokens = cost->by_tokens || (unit == "tokens" && call_.kind == "models");
+      if (amount == 0 && !by_tokens) return;
       result += " " + name + "(" + scope + ")=" + to_text(amount);
     };
     for (const Budget& budget : policy_.budgets) {
