@@ -1,6 +1,6 @@
 // A name is looked up once, and only the addresses of that one answer are dialled: an answer that
 // changes between the check and the connect (DNS rebinding) has nothing to change. Tested by
-// tests/proxy/dial_test.cc and tests/e2e/tunnel_test.mjs.
+// tests/proxy/dial_test.cc and tests/e2e/forward_proxy_test.mjs.
 #include "proxy/dial.h"
 
 #include <fmt/format.h>
