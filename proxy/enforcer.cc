@@ -32,9 +32,27 @@ bool prove_agent(Exchange& x) {
   return true;
 }
 
+// Other protocols that begin as HTTP/1.1. An upgrade to HTTP/2 or TLS is an offer, and not taken
+// up; a client that opens a WebSocket or calls by gRPC can do nothing with an answer in HTTP/1.1.
+const char* other_protocol(const http::Fields& fields) {
+  if (fields.lists("upgrade", "websocket")) {
+    return "WebSocket is not served; open a tunnel with CONNECT (HTTPS_PROXY=http://LISTENER) to a "
+           "host that a `connect` rule allows, and speak it there";
+  }
+  const std::string_view type = fields.single("content-type").value_or("");
+  constexpr std::string_view kGrpc = "application/grpc";
+  const char next = type.size() > kGrpc.size() ? type[kGrpc.size()] : ';';
+  if (http::iequals(type.substr(0, kGrpc.size()), kGrpc) && next != '-') {
+    return "gRPC needs HTTP/2, which is not served; use gRPC-Web, or open a tunnel with CONNECT "
+           "(HTTPS_PROXY=http://LISTENER) to a host that a `connect` rule allows";
+  }
+  return nullptr;
+}
+
 // `/UPSTREAM/rest` becomes the upstream and the one reading of the rest; through the forward proxy
 // the target becomes a destination.
 bool find_upstream(Exchange& x) {
+  if (const char* why = other_protocol(x.head.fields)) return x.refuse(501, "malformed", why);
   if (asks_forward_proxy(x)) return find_destination(x);
   const std::string_view path = x.head.path;
   if (path.empty() || path.front() != '/') {

@@ -4,7 +4,7 @@ import {once} from 'node:events';
 import https from 'node:https';
 import tls from 'node:tls';
 
-import {agentEntry, assert, call, freePort, policyOf, run, scenario, until, within} from './lib.mjs';
+import {agentEntry, assert, call, freePort, policyOf, raw, run, scenario, until, within} from './lib.mjs';
 import {anyTunnel, connect, echo, loopback, start, tcpServer, tlsServer} from './tunnel.mjs';
 
 scenario('curl and Node reach a server of TLS through CONNECT, and are recorded', async (s) => {
@@ -221,4 +221,31 @@ scenario('absolute form is judged as host:port and goes on in origin form', asyn
         ['GET', '/', 400],
         ['GET', `localhost:${sidecar.adminPort}`, 403],
       ]);
+});
+
+scenario('WebSocket, gRPC and HTTP/2 are refused with the way that works', async (s) => {
+  const {sidecar, origin, token} =
+      await start(s, {rules: '    allow:\n      - {id: all, upstream: api}\n'});
+  const get = (headers) => sidecar.call('GET', '/api/x', {token, headers});
+  const socket = {'Connection': 'Upgrade', 'Sec-WebSocket-Version': '13'};
+  for (const upgrade of ['websocket', 'WebSocket', 'h2c, websocket']) {
+    const {status, json} = await get({...socket, Upgrade: upgrade});
+    assert.deepEqual([status, json.decision], [501, 'malformed']);
+    assert.match(json.detail, /CONNECT/);
+  }
+  for (const type of ['application/grpc', 'application/grpc+proto', 'Application/GRPC; a=b']) {
+    const {status, json} =
+        await sidecar.call('POST', '/api/x', {token, headers: {'Content-Type': type}, body: 'x'});
+    assert.equal(status, 501, type);
+    assert.match(json.detail, /CONNECT/);
+  }
+  assert.match(
+      await raw(sidecar.port, 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n'), /^HTTP\/1\.1 505 [^]*CONNECT/);
+  assert.equal(origin.requests.length, 0);
+  // An offer need not be taken up, and these are HTTP/1.1.
+  assert.equal((await get({Connection: 'Upgrade', Upgrade: 'h2c'})).status, 200);
+  const web = {'Content-Type': 'application/grpc-web+proto'};
+  assert.equal(
+      (await sidecar.call('POST', '/api/x', {token, headers: web, body: 'x'})).status, 200);
+  assert.equal(origin.requests[0].headers.upgrade, undefined);
 });
