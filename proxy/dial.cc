@@ -3,20 +3,17 @@
 // tests/proxy/dial_test.cc and tests/e2e/forward_proxy_test.mjs.
 #include "proxy/dial.h"
 
-#include <fmt/format.h>
 #include <ifaddrs.h>
 #include <netinet/in.h>
 
 #include <algorithm>
 #include <boost/asio/ip/address.hpp>
-#include <boost/asio/ip/basic_resolver.hpp>
 #include <cstring>
 
 namespace reeve {
 namespace {
 
 using Endpoint = net::asio::ip::tcp::endpoint;
-using Resolver = net::asio::ip::basic_resolver<net::asio::ip::tcp, net::Executor>;
 
 // More addresses than this are no service's, and would keep a call busy for as long as each takes
 // to time out.
@@ -86,23 +83,18 @@ const char* DialRules::forbidden(std::span<const Endpoint> endpoints) const {
   return nullptr;
 }
 
-net::Task<Result<Endpoints, DialFailure>> find_addresses(const DialRules& rules,
-                                                         const Destination& to,
-                                                         net::Executor executor) {
+net::Task<Result<Endpoints, DialFailure>> find_addresses(const DialRules& rules, Lookups& lookups,
+                                                         const Destination& to) {
   Endpoints endpoints;
   if (to.address) {
     endpoints.emplace_back(*to.address, to.port);
   } else {
-    net::ErrorCode ec;
-    Resolver resolver(executor);
-    const auto found =
-        co_await resolver.async_resolve(to.host, std::to_string(to.port), Resolver::numeric_service,
-                                        net::asio::redirect_error(net::kAwait, ec));
-    if (ec || found.empty()) {
+    Lookups::Found found = co_await lookups.find(to.host, to.port);
+    if (!found.error.empty()) {
       co_return DialFailure{"connect", 502, "the host's name cannot be resolved",
-                            fmt::format("`{}` cannot be resolved: {}", to.host, ec.message())};
+                            std::move(found.error)};
     }
-    for (const auto& entry : found) endpoints.push_back(entry.endpoint());
+    endpoints = std::move(found.endpoints);
   }
   if (const char* why = rules.forbidden(endpoints)) {
     co_return DialFailure{"address", 403, why, {}};

@@ -10,6 +10,7 @@
 #include "policy/result.h"
 #include "proxy/config.h"
 #include "proxy/destination.h"
+#include "proxy/lookups.h"
 #include "proxy/net/address_class.h"
 #include "proxy/net/stream.h"
 
@@ -41,12 +42,9 @@ struct DialFailure {
   std::string log;  // what went wrong, for the operator; may be empty
 };
 
-using Endpoints = std::vector<net::asio::ip::tcp::endpoint>;
-
 // Every address of the destination, each checked. Nothing is dialled.
-net::Task<Result<Endpoints, DialFailure>> find_addresses(const DialRules& rules,
-                                                         const Destination& to,
-                                                         net::Executor executor);
+net::Task<Result<Endpoints, DialFailure>> find_addresses(const DialRules& rules, Lookups& lookups,
+                                                         const Destination& to);
 
 // Tries the endpoints in turn. A connect under way is ended from outside by closing `*pending`;
 // `given_up` is looked at between them.

@@ -109,8 +109,8 @@ net::Task<void> forward_to_destination(Exchange& x) {
   Connection& c = x.connection;
   x.worker.set_phase(c, Phase::kUpstream, kDialTime);
   if (x.head.connect) x.keep_alive = false;
-  auto endpoints = co_await find_addresses(x.worker.services().dial, *x.destination,
-                                           x.worker.context().get_executor());
+  Services& services = x.worker.services();
+  auto endpoints = co_await find_addresses(services.dial, services.lookups, *x.destination);
   if (!endpoints || c.agent_gone || c.timed_out) {
     co_return co_await fail(x, endpoints ? DialFailure{"connect"} : endpoints.error());
   }

@@ -47,6 +47,7 @@ struct Services {
   std::atomic<int64_t> connections{0};
   std::atomic<bool> draining{false};
   const DialRules dial{config};
+  Lookups lookups;
 };
 
 // Records the refusals that got no line before this second, one counting line per listener.

@@ -1,7 +1,9 @@
 // The forward proxy: who may go where through it, what is never dialled, what it costs, and what
 // the record says. Real clients: curl and Node's.
+import {spawn} from 'node:child_process';
 import {once} from 'node:events';
 import https from 'node:https';
+import net from 'node:net';
 import tls from 'node:tls';
 
 import {agentEntry, assert, call, freePort, policyOf, raw, run, scenario, until, within} from './lib.mjs';
@@ -249,3 +251,35 @@ scenario('WebSocket, gRPC and HTTP/2 are refused with the way that works', async
       (await sidecar.call('POST', '/api/x', {token, headers: web, body: 'x'})).status, 200);
   assert.equal(origin.requests[0].headers.upgrade, undefined);
 });
+
+scenario(
+    'a host that does not accept is given up in time, and when the agent leaves', async (s) => {
+      const {sidecar, token} = await start(s);
+      // Stopped with its queue full, it answers nobody.
+      const code = 'const s = require("net").createServer().listen({port: 0, host: "127.0.0.1", ' +
+          'backlog: 1}, () => console.log(s.address().port))';
+      const child = spawn(process.execPath, ['-e', code], {stdio: ['ignore', 'pipe', 'ignore']});
+      s.defer(() => child.kill('SIGKILL'));
+      const [line] = await within(once(child.stdout, 'data'), 'a port');
+      child.kill('SIGSTOP');
+      const port = Number(line);
+      for (let i = 0; i < 4; ++i) {
+        const filler = net.connect(port, '127.0.0.1').on('error', () => {});
+        s.defer(() => filler.destroy());
+      }
+      const leaves = net.connect(sidecar.port, '127.0.0.1').on('error', () => {});
+      const before = Date.now();
+      const late = connect(sidecar, `127.0.0.1:${port}`, {token});
+      leaves.write(
+          `CONNECT 127.0.0.1:${port} HTTP/1.1\r\nHost: 127.0.0.1:${port}\r\n` +
+          `Authorization: Bearer ${token}\r\n\r\n`);
+      await until(() => sidecar.audit({kind: 'decision'}).length === 2, 'both decisions');
+      leaves.destroy();
+      await until(() => sidecar.audit({error: 'agent-gone'}).length === 1, 'the end of one');
+      assert.ok(Date.now() - before < 8000, 'without waiting for the limit');
+      const {status, json} = await late;
+      assert.deepEqual([status, json.decision], [504, 'allow']);
+      assert.ok(Date.now() - before > 9000);
+      const records = await sidecar.records({action: 'CONNECT'}, 2);
+      assert.deepEqual(records.map(({outcome}) => outcome.error).sort(), ['agent-gone', 'timeout']);
+    });
