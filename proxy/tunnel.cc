@@ -98,8 +98,8 @@ class Tunnel {
         if (x_.bytes_in + x_.bytes_out + way.held > limits_.tunnel_bytes) {
           co_return cut("limit");
         }
+        way.count += way.held;  // before the other way looks
         if (!co_await way.to.write({way.buffer, way.held})) co_return broke(way.to_broke);
-        way.count += way.held;
         touched();
       }
       net::ErrorCode ec;

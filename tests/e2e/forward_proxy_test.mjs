@@ -60,6 +60,20 @@ scenario('curl and Node reach a server of TLS through CONNECT, and are recorded'
       5);
 });
 
+scenario('a caller is proven by the listener, too, and whatever it shows must agree', async (s) => {
+  const {sidecar} = await start(s, {agent: {identity: 'listener: local'}});
+  const server = await tcpServer(s, echo);
+  const target = `127.0.0.1:${server.port}`;
+  const {status, socket} = await connect(sidecar, target);
+  assert.equal(status, 200);
+  socket.destroy();
+  assert.equal((await connect(sidecar, target, {token: 'wrong'})).status, 401);
+  const basic = `Proxy-Authorization: Basic ${Buffer.from('x:wrong').toString('base64')}`;
+  assert.equal((await connect(sidecar, target, {headers: [basic]})).status, 401);
+  const [{decision, outcome}] = await sidecar.records({decision: 'unknown-agent'}, 2);
+  assert.deepEqual([decision.agent, outcome.status], [undefined, 401]);
+});
+
 scenario('who may not gets no tunnel, and is told why', async (s) => {
   const rules = '    allow:\n      - {id: out, connect: ["*:443", "*:8080", "localhost:*"]}\n' +
       '    deny:\n      - {id: bad, connect: "*.bad.example:*", because: It is bad}\n';
