@@ -56,10 +56,16 @@ bool is_dotted_quad(std::string_view host) {
 }  // namespace
 
 bool is_ambiguous_host(std::string_view host) {
-  // Addresses of version 6 have too many spellings to compare as text, but for the usual short one.
+  // Addresses of version 6 have many spellings; these are those that are not the usual one for
+  // sure.
   if (host.starts_with('[')) {
-    return host.find('.') != host.npos || host.find("ffff:") != host.npos || host.find("[0") == 0 ||
-           host.find(":0") != host.npos;
+    const auto has_leading_zero = [&](size_t at) {
+      return host[at] == '0' && at + 1 < host.size() && host[at + 1] != ':' && host[at + 1] != ']';
+    };
+    for (size_t i = 1; i < host.size(); ++i) {
+      if ((host[i - 1] == ':' || host[i - 1] == '[') && has_leading_zero(i)) return true;
+    }
+    return host.find('.') != host.npos || host.starts_with("[::ffff:");
   }
   if (host.starts_with('.') || host.ends_with('.') || host.find("..") != host.npos) return true;
   // As WHATWG's URL parser: a last label that is a number makes the whole an address.

@@ -74,8 +74,9 @@ class Loader {
     config_.file = document_.file;
     const yaml::Node& root = document_.root;
     if (!keys(root, "the configuration",
-              {{"listen", "admin", "policy", "state", "audit", "upstreams", "limits", "threads"},
-               {"fleet", "dial", "busy_poll"}})) {
+              {{"listen", "admin", "policy", "state", "audit", "upstreams", "limits", "dial",
+                "threads"},
+               {"fleet", "busy_poll"}})) {
       return std::nullopt;
     }
     listeners(root);
@@ -88,6 +89,7 @@ class Loader {
     if (const yaml::Node* node = root.find("audit")) audit(*node);
     upstreams(root);
     if (const yaml::Node* node = root.find("limits")) limits(*node);
+    if (const yaml::Node* node = root.find("dial")) dial(*node);
     if (const yaml::Node* node = root.find("threads")) threads(*node);
     if (diagnostics_.has_errors()) return std::nullopt;
     return std::move(config_);
@@ -548,9 +550,10 @@ class Loader {
   }
 
   void limits(const yaml::Node& node) {
-    if (!keys(
-            node, "`limits`",
-            {{"connections", "header_bytes", "body_bytes", "head", "body", "idle", "drain"}, {}})) {
+    if (!keys(node, "`limits`",
+              {{"connections", "header_bytes", "body_bytes", "head", "body", "idle", "drain",
+                "tunnel_idle", "tunnel_time", "tunnel_bytes"},
+               {}})) {
       return;
     }
     LimitsConfig& to = config_.limits;
@@ -561,6 +564,28 @@ class Loader {
     if (const auto* v = node.find("body")) to.body = duration(*v);
     if (const auto* v = node.find("idle")) to.idle = duration(*v);
     if (const auto* v = node.find("drain")) to.drain = duration(*v);
+    if (const auto* v = node.find("tunnel_idle")) to.tunnel_idle = duration(*v);
+    if (const auto* v = node.find("tunnel_time")) to.tunnel_time = duration(*v);
+    if (const auto* v = node.find("tunnel_bytes")) to.tunnel_bytes = bytes(*v, 1024);
+  }
+
+  void dial(const yaml::Node& node) {
+    if (!keys(node, "`dial`", {{"allow"}, {}})) return;
+    const yaml::Node* allow = node.find("allow");
+    if (allow == nullptr) return;
+    if (!allow->is_sequence()) {
+      return error(allow->mark, "`allow` must be a list of ranges, such as [10.1.0.0/16]");
+    }
+    for (const yaml::Node& item : allow->items) {
+      const std::string value = text(item);
+      if (const auto range = net::Cidr::parse(value)) {
+        config_.dial_allow.push_back(*range);
+      } else {
+        error(item.mark, fmt::format("`{}` is no range of addresses; write its first address and "
+                                     "the length of its prefix, such as 10.1.0.0/16 or fd00::/8",
+                                     value));
+      }
+    }
   }
 
   void threads(const yaml::Node& node) {

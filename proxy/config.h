@@ -14,6 +14,7 @@
 #include "policy/diagnostic.h"
 #include "policy/policy_set.h"
 #include "proxy/http/writer.h"
+#include "proxy/net/address_class.h"
 
 namespace reeve {
 
@@ -67,6 +68,10 @@ struct LimitsConfig {
   std::chrono::milliseconds body{30'000};  // plus 1 s per 64 KiB received
   std::chrono::milliseconds idle{60'000};
   std::chrono::milliseconds drain{30'000};
+  // Of a tunnel: silence in both directions, its whole life, and the bytes of both directions.
+  std::chrono::milliseconds tunnel_idle{600'000};
+  std::chrono::milliseconds tunnel_time{86'400'000};
+  size_t tunnel_bytes = size_t{64} * 1024 * 1024 * 1024;
 };
 
 struct Config {
@@ -78,6 +83,7 @@ struct Config {
   std::string audit_path;
   std::vector<UpstreamConfig> upstreams;
   LimitsConfig limits;
+  std::vector<net::Cidr> dial_allow;  // what tunnels may reach besides public addresses
   unsigned threads = 1;
 
   policy::Wiring wiring() const;

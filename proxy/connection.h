@@ -21,6 +21,7 @@ enum class Phase : uint8_t {
   kBody,      // for the rest of a body: 408
   kUpstream,  // for an upstream's first byte: the exchange answers 504
   kStream,    // bytes flow; no deadline
+  kTunnel,    // for bytes of a tunnel: close both sides
   kLinger,    // for the agent to read the last answer: close
 };
 

@@ -9,6 +9,7 @@
 
 #include "proxy/body.h"
 #include "proxy/forward.h"
+#include "proxy/forward_proxy.h"
 #include "proxy/identify.h"
 #include "proxy/mcp_call.h"
 #include "proxy/origin.h"
@@ -31,13 +32,28 @@ bool prove_agent(Exchange& x) {
   return true;
 }
 
-// `/UPSTREAM/rest` becomes the upstream and the one reading of the rest.
-bool find_upstream(Exchange& x) {
-  if (x.head.connect || !names_listener(x.head, x.connection)) {
-    return x.refuse(501, "malformed",
-                    "the forward proxy is not yet supported by this version; "
-                    "call http://LISTENER/UPSTREAM/…");
+// Other protocols that begin as HTTP/1.1. An upgrade to HTTP/2 or TLS is an offer, and not taken
+// up; a client that opens a WebSocket or calls by gRPC can do nothing with an answer in HTTP/1.1.
+const char* other_protocol(const http::Fields& fields) {
+  if (fields.lists("upgrade", "websocket")) {
+    return "WebSocket is not served; open a tunnel with CONNECT (HTTPS_PROXY=http://LISTENER) to a "
+           "host that a `connect` rule allows, and speak it there";
   }
+  const std::string_view type = fields.single("content-type").value_or("");
+  constexpr std::string_view kGrpc = "application/grpc";
+  const char next = type.size() > kGrpc.size() ? type[kGrpc.size()] : ';';
+  if (http::iequals(type.substr(0, kGrpc.size()), kGrpc) && next != '-') {
+    return "gRPC needs HTTP/2, which is not served; use gRPC-Web, or open a tunnel with CONNECT "
+           "(HTTPS_PROXY=http://LISTENER) to a host that a `connect` rule allows";
+  }
+  return nullptr;
+}
+
+// `/UPSTREAM/rest` becomes the upstream and the one reading of the rest; through the forward proxy
+// the target becomes a destination.
+bool find_upstream(Exchange& x) {
+  if (const char* why = other_protocol(x.head.fields)) return x.refuse(501, "malformed", why);
+  if (asks_forward_proxy(x)) return find_destination(x);
   const std::string_view path = x.head.path;
   if (path.empty() || path.front() != '/') {
     return x.refuse(400, "malformed", "the target is no path; call /UPSTREAM/…");
@@ -81,6 +97,14 @@ net::Task<bool> read_http_call(Exchange& x) {
   co_return true;
 }
 
+net::Task<bool> read_call(Exchange& x) {
+  if (!x.destination) {
+    co_return x.is_mcp() ? co_await read_mcp_call(x) : co_await read_http_call(x);
+  }
+  read_proxy_call(x);
+  co_return true;
+}
+
 bool decide(Exchange& x) {
   const Steady before = steady_now();
   if (x.is_mcp()) {
@@ -92,7 +116,7 @@ bool decide(Exchange& x) {
   x.reported = x.snapshot->policy->reported(*x.agent, x.call, x.decision);
   switch (x.decision.verdict) {
     case policy::Verdict::kAllow:
-      return true;
+      return may_dial(x);
     case policy::Verdict::kMalformed:
       return x.refuse(400, "malformed", x.decision.detail);
     case policy::Verdict::kAsk:
@@ -159,13 +183,13 @@ void settle(Exchange& x) {
   x.cost = x.spend.cost;
   x.reservation.settle();
   const Label agent = x.snapshot->agent_labels[*x.agent];
-  x.worker.metrics().spent(agent, x.upstream->label(), x.cost);
+  x.worker.metrics().spent(agent, x.upstream_label(), x.cost);
 }
 
 void count(Exchange& x) {
   using std::chrono::duration;
   const Label agent = x.agent ? x.snapshot->agent_labels[*x.agent] : kOtherLabel;
-  const Label upstream = x.upstream ? x.upstream->label() : kOtherLabel;
+  const Label upstream = x.upstream_label();
   const std::string_view action = x.call.action.empty() ? x.head.method : x.call.action;
   const bool malformed = x.refusal && x.refusal->reason == "malformed";
   const policy::Verdict verdict = malformed   ? policy::Verdict::kMalformed
@@ -215,13 +239,12 @@ net::Task<void> handle(Exchange& x) {
 
   if (!prove_agent(x)) co_return co_await refuse(x);
   if (!find_upstream(x)) co_return co_await refuse(x);
-  const bool read = x.is_mcp() ? co_await read_mcp_call(x) : co_await read_http_call(x);
-  if (!read) co_return co_await refuse(x);
+  if (!co_await read_call(x)) co_return co_await refuse(x);
   if (!decide(x)) co_return co_await refuse(x);
   if (!co_await reserve(x)) co_return co_await refuse(x);
   if (!record_decision(x)) co_return co_await refuse(x);
 
-  co_await forward(x);
+  co_await (x.destination ? forward_to_destination(x) : forward(x));
   settle(x);
   record(x, "outcome", append_outcome, wall_now());
   count(x);

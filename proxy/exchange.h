@@ -8,6 +8,7 @@
 
 #include "policy/path.h"
 #include "proxy/connection.h"
+#include "proxy/destination.h"
 #include "proxy/http/parser.h"
 #include "proxy/ids.h"
 #include "proxy/mcp/message.h"
@@ -35,13 +36,15 @@ struct Exchange {
     refusal = Refusal{code, reason, std::move(detail), {}, {}};
     return false;
   }
-  // refuse(), but where the policy is in report mode: then true.
+  // refuse(), but where the policy is in report mode: then true, unless it is a tunnel.
   bool refuse_or_overlook(int code, std::string_view reason, std::string detail) {
-    if (!snapshot->policy->report()) return refuse(code, reason, std::move(detail));
+    const bool tunnel = call.kind == policy::Kind::kConnect;
+    if (!snapshot->policy->report() || tunnel) return refuse(code, reason, std::move(detail));
     if (!overlooked) overlooked = Refusal{code, reason, std::move(detail), {}, {}};
     return true;
   }
   bool is_mcp() const { return upstream && upstream->config().protocol == Protocol::kMcp; }
+  Label upstream_label() const { return upstream ? upstream->label() : kOtherLabel; }
   const policy::AgentInfo* agent_info() const {
     return agent ? &snapshot->policy->agents()[*agent] : nullptr;
   }
@@ -56,7 +59,8 @@ struct Exchange {
   std::shared_ptr<const Snapshot> snapshot;
   std::optional<policy::AgentId> agent;
   Upstream* upstream = nullptr;
-  policy::NormalPath path;  // below the upstream
+  policy::NormalPath path;                 // below the upstream
+  std::optional<Destination> destination;  // of a request to the forward proxy
 
   // The request's body: read whole into connection.body, or still to be streamed.
   http::BodyDecoder decoder;

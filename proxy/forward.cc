@@ -129,13 +129,6 @@ void write_request(Exchange& x, std::string& out) {
   if (x.body_buffered) out += x.connection.body;
 }
 
-struct UpstreamFailure {
-  std::string_view error;  // empty: the answer's head is here
-  int status = 502;
-  const char* detail = "";
-  bool silent = false;  // not one byte of an answer came
-};
-
 // Sends the request and waits for the answer's head.
 net::Task<UpstreamFailure> request(Exchange& x, UpstreamConnection& to, Upload& upload) {
   Connection& c = x.connection;
@@ -167,35 +160,6 @@ net::Task<UpstreamFailure> request(Exchange& x, UpstreamConnection& to, Upload& 
   to.remember_head();
   if (!whole) to.keep_for = std::chrono::milliseconds(0);
   co_return UpstreamFailure{};
-}
-
-net::Task<void> fail(Exchange& x, const UpstreamFailure& failure) {
-  static constexpr std::pair<std::string_view, UpstreamError> kKinds[] = {
-      {"connect", UpstreamError::kConnect},
-      {"timeout", UpstreamError::kTimeout},
-      {"protocol", UpstreamError::kProtocol},
-      {"closed", UpstreamError::kClosed}};
-  x.error = failure.error;
-  if (x.connection.agent_gone) {
-    x.error = "agent-gone";
-    x.keep_alive = false;
-    co_return;
-  }
-  for (const auto& [name, kind] : kKinds) {
-    if (name == failure.error) x.worker.metrics().upstream_error(x.upstream->label(), kind);
-  }
-  if (x.answered) {
-    x.keep_alive = false;
-    x.connection.stream.close(true);
-    co_return;
-  }
-  if (!x.body_complete) x.keep_alive = false;
-  x.refuse(failure.status, failure.error, failure.detail);
-  std::string& out = x.connection.out;
-  out.clear();
-  append_refusal(out, x);
-  x.refusal.reset();  // the call was allowed; its upstream failed
-  if (!co_await x.connection.stream.write(out)) x.keep_alive = false;
 }
 
 // One try on one connection.
@@ -243,6 +207,35 @@ net::Task<UpstreamFailure> attempt(Exchange& x, bool fresh, bool& reused) {
 
 }  // namespace
 
+net::Task<void> answer_failure(Exchange& x, UpstreamFailure failure) {
+  static constexpr std::pair<std::string_view, UpstreamError> kKinds[] = {
+      {"connect", UpstreamError::kConnect},
+      {"timeout", UpstreamError::kTimeout},
+      {"protocol", UpstreamError::kProtocol},
+      {"closed", UpstreamError::kClosed}};
+  x.error = failure.error;
+  if (x.connection.agent_gone) {
+    x.error = "agent-gone";
+    x.keep_alive = false;
+    co_return;
+  }
+  for (const auto& [name, kind] : kKinds) {
+    if (name == failure.error) x.worker.metrics().upstream_error(x.upstream_label(), kind);
+  }
+  if (x.answered) {
+    x.keep_alive = false;
+    x.connection.stream.close(true);
+    co_return;
+  }
+  if (!x.body_complete) x.keep_alive = false;
+  x.refuse(failure.status, failure.error, failure.detail);
+  std::string& out = x.connection.out;
+  out.clear();
+  append_refusal(out, x);
+  x.refusal.reset();  // the call was allowed; its upstream failed
+  if (!co_await x.connection.stream.write(out)) x.keep_alive = false;
+}
+
 net::Task<void> forward(Exchange& x) {
   const bool repeatable = x.body_buffered || x.body_complete;
   bool reused = false;
@@ -253,7 +246,7 @@ net::Task<void> forward(Exchange& x) {
       !x.connection.agent_gone && idempotent(x.head.method)) {
     failure = co_await attempt(x, true, reused);
   }
-  if (!failure.error.empty()) co_await fail(x, failure);
+  if (!failure.error.empty()) co_await answer_failure(x, failure);
 }
 
 }  // namespace reeve

@@ -7,10 +7,20 @@
 
 namespace reeve {
 
+struct UpstreamFailure {
+  std::string_view error;  // as the record names it; empty: the answer's head is here
+  int status = 502;
+  const char* detail = "";
+  bool silent = false;  // not one byte of an answer came
+};
+
 // Sends the call upstream and relays the answer to the agent; marks the reservation as sent just
 // before the first byte leaves. An upstream that fails before its answer begins is answered 502 or
 // 504; after that the agent's connection is cut, so that a broken answer never looks whole.
 net::Task<void> forward(Exchange& exchange);
+
+// The end of a call that failed so: answered, or cut where its answer has begun.
+net::Task<void> answer_failure(Exchange& exchange, UpstreamFailure failure);
 
 }  // namespace reeve
 

@@ -9,6 +9,7 @@
 #include <string>
 
 #include "proxy/config.h"
+#include "proxy/dial.h"
 #include "proxy/journal.h"
 #include "proxy/mcp_sessions.h"
 #include "proxy/metrics.h"
@@ -45,6 +46,8 @@ struct Services {
   McpSessions sessions;
   std::atomic<int64_t> connections{0};
   std::atomic<bool> draining{false};
+  const DialRules dial{config};
+  Lookups lookups;
 };
 
 // Records the refusals that got no line before this second, one counting line per listener.

@@ -119,6 +119,11 @@ net::Task<Result<std::unique_ptr<UpstreamConnection>>> Upstream::connect(bool fr
                            : fmt::format("{}:{}: {}", config_.host, config_.port, ec.message())};
 }
 
+void Upstream::pin(std::vector<net::asio::ip::tcp::endpoint> addresses) {
+  resolved_ = std::move(addresses);
+  resolved_until_ = Steady::max();
+}
+
 void Upstream::keep(std::unique_ptr<UpstreamConnection> connection, Steady now) {
   // Bytes that nobody asked for are never the start of somebody's answer.
   const bool unasked = connection->begin != connection->end;

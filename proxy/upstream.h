@@ -50,6 +50,8 @@ class Upstream {
   // that is being resolved cannot be, so `given_up` is looked at when it has been.
   net::Task<Result<std::unique_ptr<UpstreamConnection>>> connect(bool fresh, net::Socket** pending,
                                                                  const bool& given_up);
+  // Connects to these addresses only; nothing is resolved.
+  void pin(std::vector<net::asio::ip::tcp::endpoint> addresses);
   // Gives a connection back whose last message ended cleanly.
   void keep(std::unique_ptr<UpstreamConnection> connection, Steady now);
   // Closes connections that have been idle for too long.

@@ -162,6 +162,8 @@ net::Task<void> Worker::sweep() {
 }
 
 void Worker::look_at(Connection& c, Steady now) {
+  // The end of one side is passed on, but one that has reset may be noticed by nobody else.
+  if (c.phase == Phase::kTunnel && c.stream.failed()) return cut(c);
   const bool waits_upstream = c.phase == Phase::kUpstream || c.phase == Phase::kStream;
   if (waits_upstream && now - c.phase_since >= kLookAfter && c.stream.hung_up()) return cut(c);
   // A cancel misses what has just completed, so it is repeated until somebody has noticed.
@@ -188,6 +190,9 @@ void Worker::look_at(Connection& c, Steady now) {
   } else if (c.phase == Phase::kHead || c.phase == Phase::kBody) {
     net::ErrorCode ignored;
     c.stream.socket().cancel(ignored);  // whoever reads answers 408 and closes
+  } else if (c.phase == Phase::kTunnel) {
+    if (c.upstream) c.upstream->close(true);
+    c.stream.close(true);
   } else {
     c.stream.close();
   }

@@ -205,18 +205,21 @@ bool HeadScanner::begin_line(char c, const HeadLimits& limits) {
   return true;
 }
 
+constexpr const char* kOtherVersion =
+    "not HTTP/1.0 or HTTP/1.1; HTTP/2 passes through a tunnel (CONNECT host:443) alone";
+
 bool HeadScanner::request_version(char c) {
   const uint8_t i = matched_++;
   if (i < 5) {
     if (c == kVersionPrefix[i]) return true;
   } else if (i == 5) {
     if (c == '1') return true;
-    if (is(c, kDigit)) return refuse(505, "not HTTP/1.0 or HTTP/1.1");
+    if (is(c, kDigit)) return refuse(505, kOtherVersion);
   } else if (i == 6) {
     if (c == '.') return true;
   } else if (i == 7) {
     if (c == '0' || c == '1') return true;
-    if (is(c, kDigit)) return refuse(505, "not HTTP/1.0 or HTTP/1.1");
+    if (is(c, kDigit)) return refuse(505, kOtherVersion);
   } else if (c == '\r') {
     state_ = State::kStartLf;
     return true;

@@ -60,6 +60,12 @@ bool Stream::hung_up() const {
   return ::poll(&look, 1, 0) > 0 && (look.revents & (POLLRDHUP | POLLHUP | POLLERR)) != 0;
 }
 
+bool Stream::failed() const {
+  if (!socket_.is_open()) return true;
+  pollfd look{const_cast<Socket&>(socket_).native_handle(), 0, 0};
+  return ::poll(&look, 1, 0) > 0 && (look.revents & POLLERR) != 0;
+}
+
 bool Stream::spoiled() const {
   if (!socket_.is_open()) return true;
   pollfd look{const_cast<Socket&>(socket_).native_handle(), POLLIN | POLLRDHUP, 0};

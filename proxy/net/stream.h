@@ -28,6 +28,8 @@ class Stream {
 
   // Whether the peer has closed or reset its side, whatever it sent before. Looks without waiting.
   bool hung_up() const;
+  // Whether the connection was reset, which is no mere end of what the peer has to say.
+  bool failed() const;
   // Whether an idle connection can be used no more: closed, or with bytes nobody asked for.
   bool spoiled() const;
 

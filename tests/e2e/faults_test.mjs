@@ -338,11 +338,11 @@ scenario('what only looks like this host is foreign', async (s) => {
           `GET http://${authority}/api/x HTTP/1.1\r\nHost: ${authority}\r\nConnection: close\r\n` +
               `Authorization: Bearer ${token}\r\n\r\n`);
   const another = await s.origin();
-  assert.match(await absolute(`127.0.0.1:${another.port}`), /^HTTP\/1\.1 501 /);
-  assert.match(await absolute('127.0.0.1'), /^HTTP\/1\.1 501 /, 'port 80');
+  assert.match(await absolute(`127.0.0.1:${another.port}`), /^HTTP\/1\.1 403 /);
+  assert.match(await absolute('127.0.0.1'), /^HTTP\/1\.1 403 /, 'port 80');
   assert.equal(origin.requests.length + another.requests.length, 0);
   const refused = await sidecar.records({listener: 'local'}, 6);
-  assert.deepEqual(refused.map(({outcome}) => outcome.status), [403, 403, 403, 403, 501, 501]);
+  assert.deepEqual(refused.map(({outcome}) => outcome.status), [403, 403, 403, 403, 403, 403]);
   for (const {decision} of refused) assert.notEqual(decision.decision, 'allow');
 
   assert.equal((await get({Origin: `http://localhost:${port}`})).status, 200);

@@ -49,6 +49,10 @@ TEST_CASE("the least configuration has the documented defaults") {
   CHECK(config.limits.body_bytes == 8 * 1024 * 1024);
   CHECK(config.limits.idle.count() == 60'000);
   CHECK(config.threads == 1);
+  CHECK(config.dial_allow.empty());
+  CHECK(config.limits.tunnel_idle.count() == 600'000);
+  CHECK(config.limits.tunnel_time.count() == 86'400'000);
+  CHECK(config.limits.tunnel_bytes == 64ull * 1024 * 1024 * 1024);
   CHECK_FALSE(config.admin);
   const UpstreamConfig& crm = config.upstreams.at(0);
   CHECK(crm.protocol == Protocol::kHttp);
@@ -151,6 +155,14 @@ const Bad kBadUpstreams[] = {
 };
 
 const Bad kBadRest[] = {
+    {"limits: {tunnel_idle: 0s}\n", "is no duration"},
+    {"limits: {tunnel_bytes: 1023}\n", "at least 1024 bytes"},
+    {"dial: {alow: []}\n", "unknown key `alow` in `dial`; did you mean `allow`?"},
+    {"dial: []\n", "`dial` must be a mapping"},
+    {"dial: {allow: 10.0.0.0/8}\n", "`allow` must be a list of ranges"},
+    {"dial: {allow: [10.0.0.0/8, 10.0.0.1/8]}\n", ":4:28: error: `10.0.0.1/8` is no range"},
+    {"dial: {allow: [localhost]}\n", "`localhost` is no range of addresses"},
+    {"dial: {allow: [10.0.0.1]}\n", "`10.0.0.1` is no range of addresses"},
     {"limits: {head: soon}\n", "is no duration"},
     {"limits: {body_bytes: 12GB}\n", "is no size"},
     {"limits: {body_bytes: 1}\n", "at least 1024 bytes"},
