@@ -146,9 +146,19 @@ bool record(Exchange& x, std::string_view kind, void (*append)(std::string&, con
 }
 
 // No record, no call.
-bool record_decision(Exchange& x) {
-  if (record(x, "decision", append_decision, wall_now())) return true;
-  return x.refuse(503, "audit", "the record cannot be written");
+net::Task<bool> record_decision(Exchange& x) {
+  std::string& line = x.connection.line;
+  line.clear();
+  append_decision(line, x);
+  if (co_await x.worker.turn().record("decision", line, wall_now())) co_return true;
+  co_return x.refuse(503, "audit", "the record cannot be written");
+}
+
+void record_outcome(Exchange& x) {
+  std::string& line = x.connection.line;
+  line.clear();
+  append_outcome(line, x);
+  x.worker.turn().record_soon("outcome", line, wall_now());
 }
 
 void settle(Exchange& x) {
@@ -220,11 +230,11 @@ net::Task<void> handle(Exchange& x) {
   if (!read) co_return co_await refuse(x);
   if (!decide(x)) co_return co_await refuse(x);
   if (!co_await reserve(x)) co_return co_await refuse(x);
-  if (!record_decision(x)) co_return co_await refuse(x);
+  if (!co_await record_decision(x)) co_return co_await refuse(x);
 
   co_await forward(x);
   settle(x);
-  record(x, "outcome", append_outcome, wall_now());
+  record_outcome(x);
   count(x);
 }
 
