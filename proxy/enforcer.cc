@@ -137,28 +137,17 @@ net::Task<bool> reserve(Exchange& x) {
   co_return goes_on;
 }
 
-bool record(Exchange& x, std::string_view kind, void (*append)(std::string&, const Exchange&),
-            policy::Time time) {
-  std::string& line = x.connection.line;
-  line.clear();
-  append(line, x);
-  return x.worker.services().journal.append(kind, line, time);
-}
-
 // No record, no call.
 net::Task<bool> record_decision(Exchange& x) {
-  std::string& line = x.connection.line;
-  line.clear();
-  append_decision(line, x);
-  if (co_await x.worker.turn().record("decision", line, wall_now())) co_return true;
+  write_decision(x);
+  Turn& turn = x.worker.turn();
+  if (co_await turn.record("decision", x.connection.line, wall_now())) co_return true;
   co_return x.refuse(503, "audit", "the record cannot be written");
 }
 
 void record_outcome(Exchange& x) {
-  std::string& line = x.connection.line;
-  line.clear();
-  append_outcome(line, x);
-  x.worker.turn().record_soon("outcome", line, wall_now());
+  write_outcome(x);
+  x.worker.turn().record_soon("outcome", x.connection.line, wall_now());
 }
 
 void settle(Exchange& x) {
@@ -199,7 +188,11 @@ bool admits_lines(Exchange& x) {
 // Answers a call that is not forwarded. `recorded`: its decision's line is written already.
 net::Task<void> refuse(Exchange& x) {
   const bool lines = admits_lines(x);
-  if (lines && x.refusal->reason != "audit") record(x, "decision", append_decision, wall_now());
+  Journal& journal = x.worker.services().journal;
+  if (lines && x.refusal->reason != "audit") {
+    write_decision(x);
+    journal.append("decision", x.connection.line, wall_now());
+  }
   const bool gone = !x.connection.stream.is_open() || x.connection.agent_gone;
   if (!gone) {
     if (x.keep_alive && !co_await drain_body(x, kDrainBytes)) x.keep_alive = false;
@@ -210,7 +203,10 @@ net::Task<void> refuse(Exchange& x) {
   } else {
     x.keep_alive = false;
   }
-  if (lines) record(x, "outcome", append_outcome, wall_now());
+  if (lines) {
+    write_outcome(x);
+    journal.append("outcome", x.connection.line, wall_now());
+  }
   count(x);
 }
 

@@ -109,7 +109,10 @@ Result<bool> Journal::recover() {
 
 void Journal::add_line(uint64_t seq, const JournalLine& line) {
   const size_t begin = block_.size();
-  fmt::format_to(std::back_inserter(block_), "{{\"v\":1,\"seq\":{},\"time\":\"", seq);
+  const fmt::format_int number(seq);
+  block_ += "{\"v\":1,\"seq\":";
+  block_.append(number.data(), number.size());
+  block_ += ",\"time\":\"";
   append_time(block_, line.time);
   block_ += "\",\"kind\":\"";
   block_ += line.kind;
