@@ -116,25 +116,49 @@ bool decide(Exchange& x) {
           : fmt::format("Denied by policy: {} (rule {})", rule->because, rule->id));
 }
 
-net::Task<bool> reserve(Exchange& x) {
+// What the call costs at most; true goes on.
+bool price(Exchange& x) {
   const auto spend = x.snapshot->policy->spend(*x.agent, x.call);
-  if (!spend)
-    co_return x.refuse_or_overlook(403, "price", fmt::format("Denied: {}", spend.error()));
+  if (!spend) return x.refuse_or_overlook(403, "price", fmt::format("Denied: {}", spend.error()));
   x.spend = *spend;
-  if (x.spend.count == 0) co_return true;
-  const std::span<const policy::Draw> draws(x.spend.draws.data(), x.spend.count);
-  auto held = co_await x.worker.services().treasury.reserve(draws, x.snapshot->accounts, x.time);
+  return true;
+}
+
+std::span<const policy::Draw> draws(const Exchange& x) {
+  return {x.spend.draws.data(), x.spend.count};
+}
+
+bool take(Exchange& x, Treasury::Outcome held) {
   if (held) {
     x.reservation = std::move(*held);
-    co_return true;
+    return true;
   }
   SpendRefusal& why = held.error();
   std::string detail = fmt::format("Denied: {}", why.message);
-  if (why.kind != SpendRefusal::Kind::kOverBudget) co_return x.refuse(503, "ledger", detail);
+  if (why.kind != SpendRefusal::Kind::kOverBudget) return x.refuse(503, "ledger", detail);
   const bool goes_on = x.refuse_or_overlook(402, "budget", std::move(detail));
   auto& refusal = goes_on ? x.overlooked : x.refusal;
   if (refusal->reason == "budget") refusal->budget = std::move(why);
-  co_return goes_on;
+  return goes_on;
+}
+
+// The usual case, without a coroutine's frame of 2 KiB. Nothing when the store has to be asked.
+std::optional<bool> reserve_from_memory(Exchange& x) {
+  auto held = x.worker.services().treasury.try_reserve(draws(x), x.snapshot->accounts, x.time);
+  if (!held) return std::nullopt;
+  return take(x, std::move(*held));
+}
+
+net::Task<bool> reserve_from_store(Exchange& x) {
+  Treasury& treasury = x.worker.services().treasury;
+  co_return take(x, co_await treasury.reserve(draws(x), x.snapshot->accounts, x.time));
+}
+
+net::Task<bool> reserve(Exchange& x) {
+  if (!price(x)) co_return false;
+  if (x.spend.count == 0) co_return true;
+  if (const auto done = reserve_from_memory(x)) co_return *done;
+  co_return co_await reserve_from_store(x);
 }
 
 // No record, no call.

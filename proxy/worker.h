@@ -58,7 +58,8 @@ class Worker {
   Services& services_;
   Metrics::Shard& metrics_;
   IdSource ids_;
-  net::asio::io_context context_{1};
+  // Sockets are touched on this thread only; posts come from others.
+  net::asio::io_context context_{BOOST_ASIO_CONCURRENCY_HINT_UNSAFE_IO};
   Turn turn_;
   std::shared_ptr<const Snapshot> snapshot_;
   std::vector<std::unique_ptr<Upstream>> upstreams_;
