@@ -6,22 +6,63 @@
 #include <simdjson.h>
 
 #include <algorithm>
+#include <bit>
 #include <charconv>
 #include <cstring>
 
 #include "policy/json.h"
+#include "policy/words.h"
 
 namespace reeve::json {
 namespace {
+
+constexpr uint64_t kOnes = ~uint64_t{0} / 255;
+constexpr uint64_t kHighBits = kOnes * 0x80;
+
+// The high bits of the bytes of `word` that are escaped in a string; exact up to the lowest.
+uint64_t escaped_bytes(uint64_t word) {
+  const uint64_t quote = word ^ (kOnes * '"');
+  const uint64_t slash = word ^ (kOnes * '\\');
+  return (((word - kOnes * 0x20) & ~word) | ((quote - kOnes) & ~quote) |
+          ((slash - kOnes) & ~slash)) &
+         kHighBits;
+}
+
+bool is_escaped(char c) { return static_cast<uint8_t>(c) < 0x20 || c == '"' || c == '\\'; }
+
+// Where the next byte is that is escaped, or the end.
+size_t skip_plain(std::string_view text, size_t at) {
+  static_assert(std::endian::native == std::endian::little);
+  for (; at + 8 <= text.size(); at += 8) {
+    const uint64_t found = escaped_bytes(load8(text.data() + at));
+    if (found != 0) return at + static_cast<size_t>(std::countr_zero(found)) / 8;
+  }
+  while (at < text.size() && !is_escaped(text[at])) ++at;
+  return at;
+}
+
+// Most texts: nothing to escape and nothing to validate.
+bool is_plain_ascii(std::string_view text) {
+  size_t at = 0;
+  uint64_t odd = 0;
+  for (; at + 8 <= text.size(); at += 8) {
+    const uint64_t word = load8(text.data() + at);
+    odd |= escaped_bytes(word) | (word & kHighBits);
+  }
+  if (odd != 0) return false;
+  for (; at < text.size(); ++at) {
+    if (is_escaped(text[at]) || static_cast<uint8_t>(text[at]) >= 0x80) return false;
+  }
+  return true;
+}
 
 // Appends valid UTF-8 as a string: the escapes of RFC 8785, 3.2.2.2, and no others.
 void append_quoted(std::string& out, std::string_view text) {
   static constexpr char kHex[] = "0123456789abcdef";
   out += '"';
   size_t plain = 0;  // where the bytes not yet copied begin
-  for (size_t i = 0; i < text.size(); ++i) {
+  for (size_t i = skip_plain(text, 0); i < text.size(); i = skip_plain(text, i + 1)) {
     const uint8_t c = static_cast<uint8_t>(text[i]);
-    if (c >= 0x20 && c != '"' && c != '\\') continue;
     out.append(text, plain, i - plain);
     plain = i + 1;
     out += '\\';
@@ -201,7 +242,11 @@ void append_scalar(std::string& out, const Value& value, std::string& scratch) {
 }  // namespace
 
 void append_string(std::string& out, std::string_view text) {
-  if (simdjson::validate_utf8(text.data(), text.size())) {
+  if (is_plain_ascii(text)) {
+    out += '"';
+    out += text;
+    out += '"';
+  } else if (simdjson::validate_utf8(text.data(), text.size())) {
     append_quoted(out, text);
   } else {
     append_quoted(out, with_replacements(text));

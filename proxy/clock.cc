@@ -29,8 +29,18 @@ Parts parts_of(policy::Time time) {
 
 void append_time(std::string& out, policy::Time time) {
   const Parts p = parts_of(time);
-  fmt::format_to(std::back_inserter(out), "{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:06}Z", p.year,
-                 p.month, p.day, p.hour, p.minute, p.second, p.micros);
+  char text[] = "0000-00-00T00:00:00.000000Z";
+  const auto put = [&text](size_t end, int value) {
+    for (; value > 0; value /= 10) text[--end] = static_cast<char>('0' + value % 10);
+  };
+  put(4, p.year % 10'000);
+  put(7, p.month);
+  put(10, p.day);
+  put(13, p.hour);
+  put(16, p.minute);
+  put(19, p.second);
+  put(26, p.micros);
+  out.append(text, sizeof text - 1);
 }
 
 std::string format_time(policy::Time time) {

@@ -140,38 +140,61 @@ bool decide(Exchange& x) {
           : fmt::format("Denied by policy: {} (rule {})", rule->because, rule->id));
 }
 
-net::Task<bool> reserve(Exchange& x) {
+// What the call costs at most; true goes on.
+bool price(Exchange& x) {
   const auto spend = x.snapshot->policy->spend(*x.agent, x.call);
-  if (!spend)
-    co_return x.refuse_or_overlook(403, "price", fmt::format("Denied: {}", spend.error()));
+  if (!spend) return x.refuse_or_overlook(403, "price", fmt::format("Denied: {}", spend.error()));
   x.spend = *spend;
-  if (x.spend.count == 0) co_return true;
-  const std::span<const policy::Draw> draws(x.spend.draws.data(), x.spend.count);
-  auto held = co_await x.worker.services().treasury.reserve(draws, x.snapshot->accounts, x.time);
+  return true;
+}
+
+std::span<const policy::Draw> draws(const Exchange& x) {
+  return {x.spend.draws.data(), x.spend.count};
+}
+
+bool take(Exchange& x, Treasury::Outcome held) {
   if (held) {
     x.reservation = std::move(*held);
-    co_return true;
+    return true;
   }
   SpendRefusal& why = held.error();
   std::string detail = fmt::format("Denied: {}", why.message);
-  if (why.kind != SpendRefusal::Kind::kOverBudget) co_return x.refuse(503, "ledger", detail);
+  if (why.kind != SpendRefusal::Kind::kOverBudget) return x.refuse(503, "ledger", detail);
   const bool goes_on = x.refuse_or_overlook(402, "budget", std::move(detail));
   (goes_on ? x.overlooked : x.refusal)->budget = std::move(why);
-  co_return goes_on;
+  return goes_on;
 }
 
-bool record(Exchange& x, std::string_view kind, void (*append)(std::string&, const Exchange&),
-            policy::Time time) {
-  std::string& line = x.connection.line;
-  line.clear();
-  append(line, x);
-  return x.worker.services().journal.append(kind, line, time);
+// The usual case, without a coroutine's frame of 2 KiB. Nothing when the store has to be asked.
+std::optional<bool> reserve_from_memory(Exchange& x) {
+  auto held = x.worker.services().treasury.try_reserve(draws(x), x.snapshot->accounts, x.time);
+  if (!held) return std::nullopt;
+  return take(x, std::move(*held));
+}
+
+net::Task<bool> reserve_from_store(Exchange& x) {
+  Treasury& treasury = x.worker.services().treasury;
+  co_return take(x, co_await treasury.reserve(draws(x), x.snapshot->accounts, x.time));
+}
+
+net::Task<bool> reserve(Exchange& x) {
+  if (!price(x)) co_return false;
+  if (x.spend.count == 0) co_return true;
+  if (const auto done = reserve_from_memory(x)) co_return *done;
+  co_return co_await reserve_from_store(x);
 }
 
 // No record, no call.
-bool record_decision(Exchange& x) {
-  if (record(x, "decision", append_decision, wall_now())) return true;
-  return x.refuse(503, "audit", "the record cannot be written");
+net::Task<bool> record_decision(Exchange& x) {
+  write_decision(x);
+  Turn& turn = x.worker.turn();
+  if (co_await turn.record("decision", x.connection.line, wall_now())) co_return true;
+  co_return x.refuse(503, "audit", "the record cannot be written");
+}
+
+void record_outcome(Exchange& x) {
+  write_outcome(x);
+  x.worker.turn().record_soon("outcome", x.connection.line, wall_now());
 }
 
 void settle(Exchange& x) {
@@ -212,7 +235,11 @@ bool admits_lines(Exchange& x) {
 // Answers a call that is not forwarded. `recorded`: its decision's line is written already.
 net::Task<void> refuse(Exchange& x) {
   const bool lines = admits_lines(x);
-  if (lines && x.refusal->reason != "audit") record(x, "decision", append_decision, wall_now());
+  Journal& journal = x.worker.services().journal;
+  if (lines && x.refusal->reason != "audit") {
+    write_decision(x);
+    journal.append("decision", x.connection.line, wall_now());
+  }
   const bool gone = !x.connection.stream.is_open() || x.connection.agent_gone;
   if (!gone) {
     if (x.keep_alive && !co_await drain_body(x, kDrainBytes)) x.keep_alive = false;
@@ -223,7 +250,10 @@ net::Task<void> refuse(Exchange& x) {
   } else {
     x.keep_alive = false;
   }
-  if (lines) record(x, "outcome", append_outcome, wall_now());
+  if (lines) {
+    write_outcome(x);
+    journal.append("outcome", x.connection.line, wall_now());
+  }
   count(x);
 }
 
@@ -242,11 +272,11 @@ net::Task<void> handle(Exchange& x) {
   if (!co_await read_call(x)) co_return co_await refuse(x);
   if (!decide(x)) co_return co_await refuse(x);
   if (!co_await reserve(x)) co_return co_await refuse(x);
-  if (!record_decision(x)) co_return co_await refuse(x);
+  if (!co_await record_decision(x)) co_return co_await refuse(x);
 
   co_await (x.destination ? forward_to_destination(x) : forward(x));
   settle(x);
-  record(x, "outcome", append_outcome, wall_now());
+  record_outcome(x);
   count(x);
 }
 

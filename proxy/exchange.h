@@ -72,7 +72,8 @@ struct Exchange {
   // MCP: message() of connection.reader, when the body was one.
   const mcp::Message* message = nullptr;
   std::optional<json::Value> args;
-  std::string args_sha256;  // hex, of the canonical form
+  size_t described = 0;  // bytes of connection.line that tell who and what, once they are there
+  std::optional<policy::Sha256> args_sha256;  // of the canonical form
 
   policy::Call call;
   policy::Decision decision;

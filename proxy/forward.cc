@@ -137,7 +137,8 @@ net::Task<UpstreamFailure> request(Exchange& x, UpstreamConnection& to, Upload& 
   x.reservation.mark_sent();
   x.forwarded = true;
   // An upstream that refuses a body early may close before it has read it all: its answer counts.
-  const bool whole = co_await to.stream.write(c.out);
+  std::string_view bytes = c.out;
+  const bool whole = to.stream.write_at_once(bytes) || co_await to.stream.write(bytes);
   if (whole && !x.body_buffered && !x.body_complete) upload.start();
   to.parser.reset(x.head.method);
   for (;;) {

@@ -46,9 +46,12 @@ CallId IdSource::next(policy::Time now) {
 }
 
 void append_hex(std::string& out, const uint8_t* data, size_t size) {
+  const size_t at = out.size();
+  out.resize(at + 2 * size);
+  char* to = out.data() + at;
   for (size_t i = 0; i < size; ++i) {
-    out += kHex[data[i] >> 4];
-    out += kHex[data[i] & 0xf];
+    *to++ = kHex[data[i] >> 4];
+    *to++ = kHex[data[i] & 0xf];
   }
 }
 

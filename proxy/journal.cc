@@ -1,5 +1,5 @@
-// One write(2) per line under one lock: the order of lines is the order of the chain. A write that
-// fails half-way is taken back by truncating, so that the file holds whole lines only.
+// One write(2) per block of lines under one lock: the order of lines is the order of the chain. A
+// write that fails half-way is taken back by truncating, so that the file holds whole lines only.
 // Tested by tests/proxy/journal_test.cc.
 #include "proxy/journal.h"
 
@@ -107,56 +107,62 @@ Result<bool> Journal::recover() {
   return true;
 }
 
-void Journal::hash_line() {
+void Journal::add_line(uint64_t seq, const JournalLine& line) {
+  const size_t begin = block_.size();
+  const fmt::format_int number(seq);
+  block_ += "{\"v\":1,\"seq\":";
+  block_.append(number.data(), number.size());
+  block_ += ",\"time\":\"";
+  append_time(block_, line.time);
+  block_ += "\",\"kind\":\"";
+  block_ += line.kind;
+  block_ += '"';
+  block_ += line.members;
+  block_ += ",\"prev\":\"";
+  block_ += hash_;
+  block_ += "\"}";
   uint8_t hash[32];
   unsigned size = sizeof hash;
   // Fetched once: an implicit fetch at each line costs more than the hash.
   static EVP_MD* const algorithm = EVP_MD_fetch(nullptr, "SHA256", nullptr);
   EVP_DigestInit_ex2(digest_context_, algorithm, nullptr);
-  EVP_DigestUpdate(digest_context_, line_.data(), line_.size());
+  EVP_DigestUpdate(digest_context_, block_.data() + begin, block_.size() - begin);
   EVP_DigestFinal_ex(digest_context_, hash, &size);
   hash_.clear();
   append_hex(hash_, hash, size);
+  block_.pop_back();
+  block_ += ",\"hash\":\"";
+  block_ += hash_;
+  block_ += "\"}\n";
 }
 
-bool Journal::append(std::string_view kind, std::string_view members, policy::Time now) {
+bool Journal::append(std::span<const JournalLine> lines) {
   std::lock_guard lock(mutex_);
-  line_.clear();
-  fmt::format_to(std::back_inserter(line_), "{{\"v\":1,\"seq\":{},\"time\":\"", seq_ + 1);
-  append_time(line_, now);
-  line_ += "\",\"kind\":\"";
-  line_ += kind;
-  line_ += '"';
-  line_ += members;
-  line_ += ",\"prev\":\"";
-  line_ += prev_;
-  line_ += "\"}";
-  hash_line();
-  line_.pop_back();
-  line_ += ",\"hash\":\"";
-  line_ += hash_;
-  line_ += "\"}\n";
-  if (!write_line()) {
-    errors_.fetch_add(1, std::memory_order_relaxed);
+  block_.clear();
+  hash_ = prev_;
+  uint64_t seq = seq_;
+  for (const JournalLine& line : lines) add_line(++seq, line);
+  if (!write_block()) {
+    errors_.fetch_add(lines.size(), std::memory_order_relaxed);
     healthy_.store(false, std::memory_order_relaxed);
     return false;
   }
-  ++seq_;
+  seq_ = seq;
   prev_.swap(hash_);
-  lines_.fetch_add(1, std::memory_order_relaxed);
+  lines_.fetch_add(lines.size(), std::memory_order_relaxed);
   healthy_.store(true, std::memory_order_relaxed);
   return true;
 }
 
-bool Journal::write_line() {
+bool Journal::write_block() {
   if (dirty_tail_) {
     if (::ftruncate(fd_, static_cast<off_t>(size_)) != 0) return false;
     dirty_tail_ = false;
   }
   size_t done = 0;
-  while (done < line_.size()) {
+  while (done < block_.size()) {
     const ssize_t n =
-        ::pwrite(fd_, line_.data() + done, line_.size() - done, static_cast<off_t>(size_ + done));
+        ::pwrite(fd_, block_.data() + done, block_.size() - done, static_cast<off_t>(size_ + done));
     if (n < 0 && errno == EINTR) continue;
     if (n <= 0) {
       dirty_tail_ = done > 0 && ::ftruncate(fd_, static_cast<off_t>(size_)) != 0;
@@ -164,7 +170,7 @@ bool Journal::write_line() {
     }
     done += static_cast<size_t>(n);
   }
-  size_ += line_.size();
+  size_ += block_.size();
   return true;
 }
 

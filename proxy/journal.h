@@ -12,6 +12,7 @@
 #include <cstdint>
 #include <memory>
 #include <mutex>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -22,6 +23,14 @@ struct evp_md_ctx_st;
 
 namespace reeve {
 
+struct JournalLine {
+  std::string_view kind;
+  // What stands between `kind` and `prev`: JSON members, each with a leading comma
+  // (`,"call":"…"`), or empty.
+  std::string_view members;
+  policy::Time time;
+};
+
 class Journal {
  public:
   // Opens or creates `path` (mode 0600) and goes on with its chain. A last line that a crash cut
@@ -31,10 +40,13 @@ class Journal {
   Journal(const Journal&) = delete;
   Journal& operator=(const Journal&) = delete;
 
-  // Writes one line. `members` is what stands between `kind` and `prev`: JSON members, each with a
-  // leading comma (`,"call":"…"`), or empty. False when the line could not be written whole; what
-  // was written of it is taken back.
-  bool append(std::string_view kind, std::string_view members, policy::Time now);
+  // Writes the lines with one write. False when they could not be written whole; what was written
+  // of them is taken back.
+  bool append(std::span<const JournalLine> lines);
+  bool append(std::string_view kind, std::string_view members, policy::Time now) {
+    const JournalLine line{kind, members, now};
+    return append({&line, 1});
+  }
 
   bool healthy() const { return healthy_.load(std::memory_order_relaxed); }
   uint64_t lines() const { return lines_.load(std::memory_order_relaxed); }
@@ -44,8 +56,8 @@ class Journal {
  private:
   Journal(int fd, std::string path);
   Result<bool> recover();
-  bool write_line();
-  void hash_line();
+  bool write_block();
+  void add_line(uint64_t seq, const JournalLine& line);
 
   const int fd_;
   const std::string path_;
@@ -57,8 +69,8 @@ class Journal {
   std::mutex mutex_;  // protects all below
   uint64_t seq_ = 0;
   std::string prev_;  // 64 hex digits
-  std::string line_;
-  std::string hash_;
+  std::string block_;
+  std::string hash_;         // of the block's last line
   uint64_t size_ = 0;        // of the file, whole lines only
   bool dirty_tail_ = false;  // bytes after size_ that could not be taken back
   evp_md_ctx_st* digest_context_ = nullptr;

@@ -22,8 +22,7 @@ void digest_arguments(Exchange& x) {
   std::string& canonical = x.connection.line;
   canonical.clear();
   json::append_canonical(canonical, *x.args);
-  const policy::Sha256 hash = sha256(canonical);
-  append_hex(x.args_sha256, hash.data(), hash.size());
+  x.args_sha256 = sha256(canonical);
 }
 
 // `ref` of completion/complete: completion leaks values of what it names.

@@ -19,19 +19,58 @@ std::string_view bounded(std::string_view text) {
   return text.substr(0, end);
 }
 
-void member(std::string& out, std::string_view name, std::string_view text) {
+// `,"name":`, put together by the compiler.
+class Name {
+ public:
+  template <size_t size>
+  consteval Name(const char (&name)[size]) {
+    put(",\"");
+    put({name, size - 1});
+    put("\":");
+  }
+  operator std::string_view() const { return {text_, size_}; }
+
+ private:
+  consteval void put(std::string_view part) {
+    for (const char c : part) text_[size_++] = c;
+  }
+  char text_[24] = {};
+  size_t size_ = 0;
+};
+
+void member(std::string& out, const Name& name, std::string_view text) {
   if (text.empty()) return;
-  out += ",\"";
-  out += name;
-  out += "\":";
+  out += std::string_view(name);
   json::append_string(out, bounded(text));
 }
 
-void number(std::string& out, std::string_view name, std::string_view digits) {
-  out += ",\"";
-  out += name;
-  out += "\":";
+void hex_member(std::string& out, const Name& name, const policy::Sha256& hash) {
+  out += std::string_view(name);
+  out += '"';
+  append_hex(out, hash.data(), hash.size());
+  out += '"';
+}
+
+void number(std::string& out, const Name& name, std::string_view digits) {
+  out += std::string_view(name);
   out += digits;
+}
+
+void number(std::string& out, const Name& name, uint64_t value) {
+  const fmt::format_int digits(value);
+  number(out, name, std::string_view(digits.data(), digits.size()));
+}
+
+// Milliseconds with three places.
+void duration(std::string& out, const Name& name, Steady::duration time) {
+  using std::chrono::microseconds;
+  const auto micros = std::chrono::round<microseconds>(time).count();
+  const uint64_t rest = static_cast<uint64_t>(micros % 1000);
+  number(out, name, static_cast<uint64_t>(micros / 1000));
+  const char places[] = {'.', static_cast<char>('0' + rest / 100),
+                         static_cast<char>('0' + rest / 10 % 10),
+                         static_cast<char>('0' + rest % 10)};
+  out.append(places, sizeof places);
 }
 
 // The trace id of a W3C traceparent (version 00): 32 hexadecimal digits, not all zero.
@@ -75,6 +114,17 @@ void append_who_and_what(std::string& out, const Exchange& x) {
   member(out, "target", target_of(x));
 }
 
+// Both lines of a call begin alike, so the second finds its beginning in the first.
+void begin_line(std::string& out, Exchange& x) {
+  if (x.described > 0) {
+    out.resize(x.described);
+    return;
+  }
+  out.clear();
+  append_who_and_what(out, x);
+  x.described = out.size();
+}
+
 }  // namespace
 
 std::string_view decision_name(const Exchange& x) {
@@ -85,9 +135,10 @@ std::string_view decision_name(const Exchange& x) {
   return policy::to_string(x.decision.verdict);
 }
 
-void append_decision(std::string& out, const Exchange& x) {
-  append_who_and_what(out, x);
-  member(out, "args_sha256", x.args_sha256);
+void write_decision(Exchange& x) {
+  std::string& out = x.connection.line;
+  begin_line(out, x);
+  if (x.args_sha256) hex_member(out, "args_sha256", *x.args_sha256);
   member(out, "decision", decision_name(x));
   member(out, "reason",
          x.refusal      ? x.refusal->reason
@@ -114,20 +165,17 @@ void append_decision(std::string& out, const Exchange& x) {
   }
 }
 
-void append_outcome(std::string& out, const Exchange& x) {
-  using std::chrono::duration;
-  append_who_and_what(out, x);
+void write_outcome(Exchange& x) {
+  std::string& out = x.connection.line;
+  begin_line(out, x);
   member(out, "decision", decision_name(x));
-  number(out, "status", std::to_string(x.status));
+  number(out, "status", static_cast<uint64_t>(x.status));
   member(out, "error", x.error);
   if (x.spend.cost > 0) number(out, "cost", policy::format_decimal(x.cost));
-  number(out, "bytes_in", std::to_string(x.bytes_in));
-  number(out, "bytes_out", std::to_string(x.bytes_out));
-  const auto ms = [](Steady from, Steady to) {
-    return fmt::format("{:.3f}", duration<double, std::milli>(to - from).count());
-  };
-  number(out, "ms", ms(x.started, steady_now()));
-  if (x.forwarded) number(out, "upstream_ms", ms(x.upstream_started, x.upstream_ended));
+  number(out, "bytes_in", x.bytes_in);
+  number(out, "bytes_out", x.bytes_out);
+  duration(out, "ms", steady_now() - x.started);
+  if (x.forwarded) duration(out, "upstream_ms", x.upstream_ended - x.upstream_started);
 }
 
 }  // namespace reeve

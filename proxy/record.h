@@ -2,17 +2,19 @@
 #ifndef REEVE_PROXY_RECORD_H_
 #define REEVE_PROXY_RECORD_H_
 
-#include <string>
+#include <string_view>
 
 #include "proxy/exchange.h"
 
 namespace reeve {
 
-// Appends the members of the `decision` line: who, what, decided how and by which rule.
-void append_decision(std::string& out, const Exchange& exchange);
+// Writes the members of the `decision` line to connection.line: who, what, decided how and by which
+// rule.
+void write_decision(Exchange& exchange);
 
-// Appends the members of the `outcome` line: what came of it, at what cost.
-void append_outcome(std::string& out, const Exchange& exchange);
+// The same for the `outcome` line: what came of it, at what cost. What connection.line holds from
+// the decision on is used again.
+void write_outcome(Exchange& exchange);
 
 // What the record, the answers and the metrics call the decision.
 std::string_view decision_name(const Exchange& exchange);

@@ -120,7 +120,9 @@ class Answer {
   net::Task<bool> flush() {
     if (out_.empty()) co_return true;
     x_.answered = true;
-    const bool sent = co_await x_.connection.stream.write(out_);
+    std::string_view bytes = out_;
+    net::Stream& agent = x_.connection.stream;
+    const bool sent = agent.write_at_once(bytes) || co_await agent.write(bytes);
     out_.clear();
     if (!sent) x_.connection.agent_gone = true;
     co_return sent;

@@ -88,7 +88,10 @@ net::Task<void> run_session(Worker& worker, std::shared_ptr<Connection> connecti
     }
     c.begin += parser.head_bytes();
     Exchange exchange(worker, c, parser.head());
-    co_await handle(exchange);
+    {
+      const Turn::Call under_way(worker.turn());
+      co_await handle(exchange);
+    }
     trim(c);
     if (!exchange.keep_alive) {
       if (c.stream.is_open() && !c.agent_gone) co_await linger(worker, c);

@@ -25,6 +25,7 @@ constexpr size_t kBodyRoom = 16 * 1024;
 Worker::Worker(Services& services, std::shared_ptr<const Snapshot> snapshot)
     : services_(services),
       metrics_(services.metrics.add_shard()),
+      turn_(services.journal, context_),
       snapshot_(std::move(snapshot)),
       sweep_timer_(context_) {
   for (const UpstreamConfig& config : services_.config.upstreams) {

@@ -18,6 +18,7 @@
 #include "proxy/ids.h"
 #include "proxy/services.h"
 #include "proxy/snapshot.h"
+#include "proxy/turn.h"
 #include "proxy/upstream.h"
 
 namespace reeve {
@@ -42,6 +43,7 @@ class Worker {
   Services& services() { return services_; }
   Metrics::Shard& metrics() { return metrics_; }
   IdSource& ids() { return ids_; }
+  Turn& turn() { return turn_; }
   const std::shared_ptr<const Snapshot>& snapshot() const { return snapshot_; }
   Upstream* find_upstream(std::string_view name);
   net::asio::io_context& context() { return context_; }
@@ -56,7 +58,9 @@ class Worker {
   Services& services_;
   Metrics::Shard& metrics_;
   IdSource ids_;
-  net::asio::io_context context_{1};
+  // Sockets are touched on this thread only; posts come from others.
+  net::asio::io_context context_{BOOST_ASIO_CONCURRENCY_HINT_UNSAFE_IO};
+  Turn turn_;
   std::shared_ptr<const Snapshot> snapshot_;
   std::vector<std::unique_ptr<Upstream>> upstreams_;
   std::unordered_map<std::string_view, Upstream*> upstream_by_name_;

@@ -19,8 +19,7 @@ Stream::Stream(Socket socket) : socket_(std::move(socket)) {
 }
 
 Task<size_t> Stream::read_some(char* data, size_t size, ErrorCode& ec) {
-  co_return co_await socket_.async_read_some(asio::buffer(data, size),
-                                             asio::redirect_error(kAwait, ec));
+  return socket_.async_read_some(asio::buffer(data, size), asio::redirect_error(kAwait, ec));
 }
 
 ptrdiff_t Stream::write_now(std::string_view bytes) {
@@ -39,6 +38,13 @@ ptrdiff_t Stream::write_now(std::string_view bytes) {
     }
   }
   return static_cast<ptrdiff_t>(sent);
+}
+
+bool Stream::write_at_once(std::string_view& bytes) {
+  if (!socket_.is_open()) return false;
+  const ptrdiff_t sent = write_now(bytes);
+  if (sent > 0) bytes.remove_prefix(static_cast<size_t>(sent));
+  return bytes.empty();
 }
 
 Task<bool> Stream::write(std::string_view bytes) {

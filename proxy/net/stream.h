@@ -23,6 +23,10 @@ class Stream {
   // kernel's buffer is full. False on error.
   Task<bool> write(std::string_view bytes);
 
+  // The usual case of write(): sends what can be sent without waiting, and takes it off `bytes`.
+  // Whether that was all; if not, write() the rest.
+  bool write_at_once(std::string_view& bytes);
+
   // What can be sent without waiting; returns how much was, or -1 when the connection is broken.
   ptrdiff_t write_now(std::string_view bytes);
 
