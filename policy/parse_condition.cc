@@ -8,7 +8,6 @@
 #include <algorithm>
 #include <charconv>
 
-#include "policy/calendar.h"
 #include "policy/number.h"
 #include "policy/text.h"
 #include "policy/value_forms.h"
@@ -18,7 +17,6 @@ namespace reeve::policy {
 namespace {
 
 constexpr size_t kMostSteps = 64;
-constexpr std::string_view kDayNames[] = {"sun", "mon", "tue", "wed", "thu", "fri", "sat"};
 
 class ConditionReader {
  public:
@@ -38,7 +36,7 @@ class ConditionReader {
       if (!value) continue;
       Condition::Part part{std::move(*value), {}, {}};
       if (part.value.root == ValueRef::Root::kTime) {
-        read_time(member.value, part.time);
+        read_time_test(reader_, member.value, part.time);
       } else {
         is_text_ = part.value.root != ValueRef::Root::kArgs;
         read_test(member.value, part.test, true);
@@ -322,81 +320,6 @@ class ConditionReader {
       reader_.error(mark, pattern.error().message);
     }
     return pattern.ok();
-  }
-
-  // ---- the time
-
-  void read_time(const yaml::Node& node, TimeTest& test) {
-    const Fields fields(reader_, node, "time", {"days", "hours", "zone"});
-    if (!fields.valid()) return;
-    if (!fields.find("days") && !fields.find("hours")) {
-      reader_.error(node.mark, "`time` takes `days: [mon-fri]`, `hours: 09:00-18:00` or both");
-    }
-    if (const yaml::Node* days = fields.find("days")) {
-      test.days = 0;
-      for (const Text& text : read_texts(reader_, *days, "days")) read_days(text, test);
-    }
-    if (const Text hours = fields.text("hours"); !hours.empty()) read_hours(hours, test);
-    if (const Text zone = fields.text("zone"); !zone.empty()) {
-      test.zone = find_zone(zone.value);
-      if (!test.zone) {
-        reader_.error(
-            mark_of(zone),
-            fmt::format("unknown time zone `{}`; write it as `Europe/Berlin`", shown(zone.value)));
-      }
-    }
-  }
-
-  static std::optional<unsigned> day_number(std::string_view name) {
-    for (unsigned day = 0; day < std::size(kDayNames); ++day) {
-      if (kDayNames[day] == name) return day;
-    }
-    return std::nullopt;
-  }
-
-  void read_days(const Text& text, TimeTest& test) {
-    const size_t dash = std::min(text.value.find('-'), text.value.size());
-    const auto first = day_number(std::string_view(text.value).substr(0, dash));
-    const auto last = dash < text.value.size()
-                          ? day_number(std::string_view(text.value).substr(dash + 1))
-                          : first;
-    if (!first || !last) {
-      reader_.error(mark_of(text),
-                    fmt::format("unknown days `{}`; write them as `mon-fri` or `[sat, sun]`",
-                                shown(text.value)));
-      return;
-    }
-    for (unsigned day = *first;; day = (day + 1) % 7) {
-      test.days = static_cast<uint8_t>(test.days | 1u << day);
-      if (day == *last) return;
-    }
-  }
-
-  static std::optional<int> minute_of_day(std::string_view text) {
-    if (text.size() != 5 || text[2] != ':') return std::nullopt;
-    int parts[2] = {};
-    for (const int i : {0, 1}) {
-      for (const char c : text.substr(static_cast<size_t>(i) * 3, 2)) {
-        if (c < '0' || c > '9') return std::nullopt;
-        parts[i] = parts[i] * 10 + (c - '0');
-      }
-    }
-    const int minute = parts[0] * 60 + parts[1];
-    return parts[1] < 60 && minute <= 24 * 60 ? std::optional(minute) : std::nullopt;
-  }
-
-  void read_hours(const Text& text, TimeTest& test) {
-    const std::string_view all = text.value;
-    const auto from = minute_of_day(all.substr(0, 5));
-    const auto to = all.size() == 11 && all[5] == '-' ? minute_of_day(all.substr(6)) : std::nullopt;
-    if (!from || !to || *from == *to || *from == 24 * 60) {
-      reader_.error(mark_of(text),
-                    fmt::format("`{}` are no hours; write them as `09:00-18:00`", shown(all)));
-      return;
-    }
-    test.has_hours = true;
-    test.from_minute = *from;
-    test.to_minute = *to;
   }
 
   FileReader& reader_;

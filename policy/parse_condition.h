@@ -14,6 +14,9 @@ namespace reeve::policy {
 std::shared_ptr<const Condition> read_condition(FileReader& reader, const yaml::Node& node,
                                                 SelectorKind selector);
 
+// `{days: [mon-fri], hours: 09:00-18:00, zone: Europe/Berlin}`; errors are reported. parse_time.cc.
+void read_time_test(FileReader& reader, const yaml::Node& node, TimeTest& test);
+
 // The steps of a dotted path, `a.b.0` or `lines.*.sku`, appended. False when it is no path.
 bool read_steps(std::string_view path, ValueRef& value);
 

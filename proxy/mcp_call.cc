@@ -1,5 +1,6 @@
 // Which rules speak about which message (mcp/README.md has the table). A method that is in no list
-// here is unknown to reeve and allowed only by its name in `methods`. Tested by tests/e2e/mcp_test.mjs.
+// here is unknown to reeve and allowed only by its name in `methods`.
+// Tested by tests/e2e/mcp_test.mjs.
 #include "proxy/mcp_call.h"
 
 #include "policy/selector.h"
