@@ -219,7 +219,7 @@ scenario(
       await until(() => held.length === 20, '20 calls at the upstream');
       sidecar.signal('SIGTERM');
       await until(
-          () => call(sidecar.port, 'GET', '/api/late', {token})
+          () => call(sidecar.port, 'GET', '/nowhere/late', {token})
                     .then(() => false, (error) => error.code === 'ECONNREFUSED'),
           'a refused connection');
       assert.equal(sidecar.exit, undefined, 'it waits for what is under way');
