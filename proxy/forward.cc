@@ -122,11 +122,22 @@ void write_request(Exchange& x, std::string& out) {
   if (x.body_buffered) out += x.connection.body;
 }
 
+// What of the body has come with its head leaves with it, too: for most calls that is all of it.
+void append_body_at_hand(Exchange& x, std::string& out) {
+  if (x.head.framing != http::Framing::kLength) return;
+  while (!x.body_complete) {
+    const auto piece = piece_at_hand(x);
+    if (!piece) return;
+    out += piece->data;
+  }
+}
+
 // Sends the request and waits for the answer's head.
 net::Task<UpstreamFailure> request(Exchange& x, UpstreamConnection& to, Upload& upload) {
   Connection& c = x.connection;
   c.out.clear();
   write_request(x, c.out);
+  if (!x.body_buffered) append_body_at_hand(x, c.out);
   x.reservation.mark_sent();
   x.forwarded = true;
   // An upstream that refuses a body early may close before it has read it all: its answer counts.

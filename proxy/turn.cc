@@ -27,10 +27,14 @@ std::optional<bool> Turn::record_alone(std::string_view kind, std::string_view m
   return journal_.append(kind, members, now);
 }
 
-net::Task<bool> Turn::record(std::string_view kind, std::string_view members, policy::Time now) {
-  if (const auto written = record_alone(kind, members, now)) co_return *written;
+net::Step<bool> Turn::record(std::string_view kind, std::string_view members, policy::Time now) {
+  if (const auto written = record_alone(kind, members, now)) return *written;
   add(kind, members, now);
   end_soon();
+  return wait();
+}
+
+net::Task<bool> Turn::wait() {
   const bool failed = co_await net::Waiting(waiting_);
   co_return !failed;
 }

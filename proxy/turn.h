@@ -37,10 +37,7 @@ class Turn final : private net::TurnEnd {
   };
 
   // Returns when the line is with the kernel; false when it could not be written.
-  net::Task<bool> record(std::string_view kind, std::string_view members, policy::Time now);
-  // record() without a coroutine, where the call is alone. Nothing: record() it, and wait.
-  std::optional<bool> record_alone(std::string_view kind, std::string_view members,
-                                   policy::Time now);
+  net::Step<bool> record(std::string_view kind, std::string_view members, policy::Time now);
   // Writes the line at once or at the end of the turn.
   void record_soon(std::string_view kind, std::string_view members, policy::Time now);
 
@@ -52,6 +49,10 @@ class Turn final : private net::TurnEnd {
   };
 
   bool crowded() const;
+  // Nothing where it is worth waiting for others.
+  std::optional<bool> record_alone(std::string_view kind, std::string_view members,
+                                   policy::Time now);
+  net::Task<bool> wait();
   void add(std::string_view kind, std::string_view members, policy::Time now);
   void end_soon();
   void end_turn() override;

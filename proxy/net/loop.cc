@@ -57,6 +57,14 @@ void Watch::cancel() {
     wait->aborted = true;
   }
   if (!waits_.empty()) loop_.make_ready(waits_);
+  if (ready_ == 0) return;
+  // Their event has come, but they must not look for it: the socket may be gone by then.
+  for (Wait* wait = loop_.ready_.first(); wait != nullptr; wait = loop_.ready_.after(*wait)) {
+    if (wait->seen != this) continue;
+    wait->aborted = true;
+    wait->seen = nullptr;
+  }
+  ready_ = 0;
 }
 
 void Watch::seen(uint32_t events) {
@@ -68,6 +76,8 @@ void Watch::seen(uint32_t events) {
     Wait* const following = waits_.after(*wait);
     if (wait->events & events) {
       wait->unlink();
+      wait->seen = this;
+      ++ready_;
       loop_.ready_.add(*wait);
     }
     wait = following;
@@ -112,6 +122,9 @@ Loop::~Loop() { ::close(epoll_); }
 
 void Loop::shutdown() {
   running_ = true;  // nothing is posted any more
+  for (Wait* wait = ready_.first(); wait != nullptr; wait = ready_.after(*wait)) {
+    wait->seen = nullptr;
+  }
   // A watch that nobody waits for may outlive the loop, if only to be closed.
   while (watches_.linked()) {
     Watch& watch = *static_cast<Watch*>(watches_.next);

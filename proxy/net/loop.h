@@ -48,12 +48,15 @@ struct Link {
   Link* next = this;
 };
 
+class Watch;
+
 // A coroutine that is suspended, in the list of what it waits for.
 struct Wait : Link {
   std::coroutine_handle<> frame;
   Root* root = nullptr;
-  bool aborted = false;  // what was waited for will not come
-  uint32_t events = 0;   // of a socket: the ones that are enough (EPOLLIN, EPOLLOUT)
+  bool aborted = false;   // what was waited for will not come
+  uint32_t events = 0;    // of a socket: the ones that are enough (EPOLLIN, EPOLLOUT)
+  Watch* seen = nullptr;  // the socket whose event has made it ready
 };
 
 // Who waits for the same. Those who are left when it ends are destroyed.
@@ -131,6 +134,7 @@ class Watch : private Link {
 
   Loop& loop_;
   int fd_ = -1;
+  unsigned ready_ = 0;  // of those who waited, on the ready list and not resumed
   Waits waits_;
 };
 
@@ -191,6 +195,7 @@ struct Watch::Next : Waiting {
   }
   ~Next() {
     if (frame) --loop_.waiting_;
+    if (seen) --seen->ready_;
   }
   template <class P>
   void await_suspend(std::coroutine_handle<P> waits) noexcept {

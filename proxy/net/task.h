@@ -132,6 +132,26 @@ class Task<T>::Awaiter {
   Task task_;
 };
 
+// The result of a step that seldom waits: there already, or a task that brings it. A function that
+// returns one needs no frame where it need not wait.
+template <class T>
+class [[nodiscard]] Step {
+ public:
+  Step(T value) : value_(std::move(value)) {}     // NOLINT(google-explicit-constructor)
+  Step(Task<T> task) : task_(std::move(task)) {}  // NOLINT(google-explicit-constructor)
+
+  bool await_ready() const noexcept { return value_.has_value(); }
+  template <class P>
+  std::coroutine_handle<> await_suspend(std::coroutine_handle<P> awaiting) noexcept {
+    return task_.await_suspend(awaiting);
+  }
+  T await_resume() { return value_ ? std::move(*value_) : task_.await_resume(); }
+
+ private:
+  std::optional<T> value_;
+  typename Task<T>::Awaiter task_{{}};
+};
+
 namespace detail {
 
 template <class T>
