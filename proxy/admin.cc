@@ -6,7 +6,6 @@
 #include <openssl/crypto.h>
 
 #include <algorithm>
-#include <boost/asio/co_spawn.hpp>
 #include <boost/asio/ip/address.hpp>
 #include <cstring>
 
@@ -67,7 +66,7 @@ Result<bool> Admin::listen() {
 }
 
 void Admin::start() {
-  net::asio::co_spawn(context_.get_executor(), accept(), [](std::exception_ptr failure) {
+  net::spawn(context_, accept(), [](std::exception_ptr failure) {
     if (failure) log(LogLevel::kError, "the admin listener ended");
   });
 }
@@ -92,8 +91,8 @@ net::Task<void> Admin::accept() {
     if (streams_.size() >= kMostConnections) streams_.front()->close();
     auto stream = std::make_shared<net::Stream>(std::move(socket));
     streams_.push_back(stream);
-    net::asio::co_spawn(context_.get_executor(), serve(stream),
-                        [this, stream](std::exception_ptr) { streams_.remove(stream); });
+    net::spawn(context_, serve(stream),
+               [this, stream](std::exception_ptr) { streams_.remove(stream); });
   }
 }
 

@@ -4,7 +4,6 @@
 
 #include <fmt/format.h>
 
-#include <boost/asio/co_spawn.hpp>
 #include <boost/asio/signal_set.hpp>
 #include <boost/json/array.hpp>
 #include <boost/json/object.hpp>
@@ -108,8 +107,8 @@ int App::run() {
     log(LogLevel::kError, fmt::format("the record `{}` cannot be written", config_.audit_path));
     return 2;
   }
-  net::asio::co_spawn(context_.get_executor(), watch_signals(), [](std::exception_ptr) {});
-  net::asio::co_spawn(context_.get_executor(), watch_files(), [](std::exception_ptr) {});
+  net::spawn(context_, watch_signals());
+  net::spawn(context_, watch_files());
   if (admin_) admin_->start();
   services_.stdio.start();
   for (const auto& worker : workers_) worker->start();
@@ -153,7 +152,7 @@ net::Task<void> App::watch_signals() {
       co_return;
     }
     services_.draining = true;
-    net::asio::co_spawn(context_.get_executor(), drain(), [](std::exception_ptr) {});
+    net::spawn(context_, drain());
   }
 }
 

@@ -33,20 +33,26 @@ void start_body(Exchange& x) {
   x.body_start = x.connection.begin;
 }
 
-net::Task<BodyPiece> next_piece(Exchange& x) {
+std::optional<BodyPiece> piece_at_hand(Exchange& x) {
+  Connection& c = x.connection;
+  while (!x.body_complete && c.begin != c.end) {
+    const http::BodyDecoder::Step step = x.decoder.step(c.unread());
+    c.begin += step.consumed;
+    x.body_complete = step.done;
+    x.bytes_in += step.data.size();
+    if (step.fault) return BodyPiece{{}, step.fault, false};
+    if (!step.data.empty()) return BodyPiece{step.data, {}, false};
+    if (step.consumed == 0) break;
+  }
+  if (x.body_complete) return BodyPiece{};
+  return std::nullopt;
+}
+
+namespace {
+
+net::Task<BodyPiece> read_piece(Exchange& x) {
   Connection& c = x.connection;
   for (;;) {
-    if (x.body_complete) co_return BodyPiece{};
-    if (c.begin != c.end) {
-      const http::BodyDecoder::Step step = x.decoder.step(c.unread());
-      c.begin += step.consumed;
-      x.body_complete = step.done;
-      x.bytes_in += step.data.size();
-      if (step.fault) co_return BodyPiece{{}, step.fault, false};
-      if (!step.data.empty()) co_return BodyPiece{step.data, {}, false};
-      if (step.done) co_return BodyPiece{};
-      if (step.consumed > 0) continue;
-    }
     if (x.head.expect_continue && !x.continue_sent && x.bytes_in == 0 && !x.answered) {
       x.continue_sent = true;
       if (!co_await c.stream.write(kContinue)) co_return BodyPiece{{}, {}, true};
@@ -59,7 +65,15 @@ net::Task<BodyPiece> next_piece(Exchange& x) {
       co_return BodyPiece{{}, {}, true};
     }
     c.end += n;
+    if (const auto piece = piece_at_hand(x)) co_return *piece;
   }
+}
+
+}  // namespace
+
+net::Step<BodyPiece> next_piece(Exchange& x) {
+  if (const auto piece = piece_at_hand(x)) return *piece;
+  return read_piece(x);
 }
 
 net::Task<bool> read_body(Exchange& x) {

@@ -27,7 +27,9 @@ struct BodyPiece {
   http::Fault fault;
   bool lost = false;
 };
-net::Task<BodyPiece> next_piece(Exchange& exchange);
+net::Step<BodyPiece> next_piece(Exchange& exchange);
+// The same without waiting: nothing when bytes have to be read first.
+std::optional<BodyPiece> piece_at_hand(Exchange& exchange);
 
 }  // namespace reeve
 

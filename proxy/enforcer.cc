@@ -86,29 +86,37 @@ bool find_upstream(Exchange& x) {
   return true;
 }
 
-net::Task<bool> read_http_call(Exchange& x) {
-  if (x.head.content_length > kLongestBody) {
-    co_return x.refuse(413, "malformed", "the body is larger than 64 GiB");
-  }
-  const std::string_view upstream = x.upstream->config().name;
-  if (x.snapshot->policy->reads_body(upstream) && !co_await read_body(x)) co_return false;
-  x.call.upstream = upstream;
+net::Task<bool> read_body_then(Exchange& x, bool (*then)(Exchange&)) {
+  co_return co_await read_body(x) && then(x);
+}
+
+bool name_http_call(Exchange& x) {
+  x.call.upstream = x.upstream->config().name;
   x.call.kind = policy::Kind::kHttp;
   x.call.action = x.head.method;
   x.call.target = x.path.match;
   x.call.query = x.head.query;
   x.call.headers = x.head.fields.list;
   x.call.time = x.time;
-  if (x.body_buffered && !read_json_body(x)) co_return false;
-  co_return true;
+  return !x.body_buffered || read_json_body(x);
 }
 
-net::Task<bool> read_call(Exchange& x) {
-  if (!x.destination) {
-    co_return x.is_mcp() ? co_await read_mcp_call(x) : co_await read_http_call(x);
+net::Step<bool> read_http_call(Exchange& x) {
+  if (x.head.content_length > kLongestBody) {
+    return x.refuse(413, "malformed", "the body is larger than 64 GiB");
   }
-  read_proxy_call(x);
-  co_return true;
+  const std::string_view upstream = x.upstream->config().name;
+  if (x.snapshot->policy->reads_body(upstream)) return read_body_then(x, name_http_call);
+  return name_http_call(x);
+}
+
+net::Step<bool> read_call(Exchange& x) {
+  if (x.destination) {
+    read_proxy_call(x);
+    return true;
+  }
+  if (x.is_mcp()) return read_mcp_call(x);
+  return read_http_call(x);
 }
 
 bool decide(Exchange& x) {
@@ -183,19 +191,17 @@ net::Task<bool> reserve_from_store(Exchange& x) {
   co_return take(x, co_await treasury.reserve(draws(x), x.snapshot->accounts, x.time));
 }
 
-net::Task<bool> reserve(Exchange& x) {
-  if (!price(x)) co_return false;
-  if (x.spend.count == 0) co_return true;
-  if (const auto done = reserve_from_memory(x)) co_return *done;
-  co_return co_await reserve_from_store(x);
+net::Step<bool> reserve(Exchange& x) {
+  if (!price(x)) return false;
+  if (x.spend.count == 0) return true;
+  if (const auto done = reserve_from_memory(x)) return *done;
+  return reserve_from_store(x);
 }
 
 // No record, no call.
-net::Task<bool> record_decision(Exchange& x) {
+net::Step<bool> record_decision(Exchange& x) {
   write_decision(x);
-  Turn& turn = x.worker.turn();
-  if (co_await turn.record("decision", x.connection.line, wall_now())) co_return true;
-  co_return x.refuse(503, "audit", "the record cannot be written");
+  return x.worker.turn().record("decision", x.connection.line, wall_now());
 }
 
 void record_outcome(Exchange& x) {
@@ -278,7 +284,10 @@ net::Task<void> handle(Exchange& x) {
   if (!co_await read_call(x)) co_return co_await refuse(x);
   if (!decide(x)) co_return co_await refuse(x);
   if (!co_await reserve(x)) co_return co_await refuse(x);
-  if (!co_await record_decision(x)) co_return co_await refuse(x);
+  if (!co_await record_decision(x)) {
+    x.refuse(503, "audit", "the record cannot be written");
+    co_return co_await refuse(x);
+  }
 
   co_await (x.destination ? forward_to_destination(x) : forward(x));
   settle(x);

@@ -7,8 +7,6 @@
 
 #include <fmt/format.h>
 
-#include <boost/asio/co_spawn.hpp>
-
 #include "proxy/body.h"
 #include "proxy/http/writer.h"
 #include "proxy/log.h"
@@ -29,14 +27,13 @@ bool idempotent(std::string_view method) {  // RFC 9110, 9.2.2
 // Streams the request's body upstream beside the answer, which may begin before the body ends.
 class Upload {
  public:
-  Upload(Exchange& x, UpstreamConnection& to) : x_(x), to_(to), ended_(x.worker.context()) {}
+  Upload(Exchange& x, UpstreamConnection& to) : x_(x), to_(to) {}
 
   void start() {
     running_ = true;
-    ended_.expires_at(Steady::max());
-    net::asio::co_spawn(x_.worker.context().get_executor(), run(), [this](std::exception_ptr) {
+    net::spawn(x_.worker.context(), run(), [this](const std::exception_ptr&) {
       running_ = false;
-      ended_.cancel();
+      net::Loop::of(x_.worker.context()).make_ready(ended_);
     });
   }
 
@@ -45,13 +42,9 @@ class Upload {
     if (running_ && !whole_) {
       given_up_ = true;
       to_.stream.close(true);
-      net::ErrorCode ignored;
-      x_.connection.stream.socket().cancel(ignored);
+      x_.connection.stream.cancel();
     }
-    while (running_) {
-      net::ErrorCode ignored;
-      co_await ended_.async_wait(net::asio::redirect_error(net::kAwait, ignored));
-    }
+    while (running_) co_await net::Waiting(ended_);
   }
 
   const http::Fault& fault() const { return fault_; }
@@ -101,7 +94,7 @@ class Upload {
 
   Exchange& x_;
   UpstreamConnection& to_;
-  net::Timer ended_;
+  net::Waits ended_;
   bool running_ = false;
   bool whole_ = false;
   bool given_up_ = false;
@@ -134,11 +127,22 @@ void write_request(Exchange& x, std::string& out) {
   if (x.body_buffered) out += x.connection.body;
 }
 
+// What of the body has come with its head leaves with it, too: for most calls that is all of it.
+void append_body_at_hand(Exchange& x, std::string& out) {
+  if (x.head.framing != http::Framing::kLength) return;
+  while (!x.body_complete) {
+    const auto piece = piece_at_hand(x);
+    if (!piece) return;
+    out += piece->data;
+  }
+}
+
 // Sends the request and waits for the answer's head.
 net::Task<UpstreamFailure> request(Exchange& x, UpstreamConnection& to, Upload& upload) {
   Connection& c = x.connection;
   c.out.clear();
   write_request(x, c.out);
+  if (!x.body_buffered) append_body_at_hand(x, c.out);
   x.reservation.mark_sent();
   x.forwarded = true;
   // An upstream that refuses a body early may close before it has read it all: its answer counts.

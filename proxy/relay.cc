@@ -34,17 +34,9 @@ class BodyReader {
 
   // What is there without waiting, or else what comes next. Empty at the end or when broken. The
   // view lives until the next call.
-  net::Task<std::string_view> next() {
-    for (;;) {
-      if (const std::string_view data = take(); !data.empty() || done_ || broken_) co_return data;
-      net::ErrorCode ec;
-      if (co_await from_.fill(ec) == 0) {
-        done_ = ec == net::asio::error::eof && decoder_.complete_at_close();
-        broken_ = !done_;
-        closed_ = true;
-        co_return std::string_view{};
-      }
-    }
+  net::Step<std::string_view> next() {
+    if (const std::string_view data = take(); !data.empty() || done_ || broken_) return data;
+    return read();
   }
 
   // What is in the buffer already.
@@ -63,6 +55,19 @@ class BodyReader {
   bool closed() const { return closed_; }
 
  private:
+  net::Task<std::string_view> read() {
+    for (;;) {
+      net::ErrorCode ec;
+      if (co_await from_.fill(ec) == 0) {
+        done_ = ec == net::asio::error::eof && decoder_.complete_at_close();
+        broken_ = !done_;
+        closed_ = true;
+        co_return std::string_view{};
+      }
+      if (const std::string_view data = take(); !data.empty() || done_ || broken_) co_return data;
+    }
+  }
+
   UpstreamConnection& from_;
   http::BodyDecoder decoder_;
   bool done_ = false, broken_ = false, closed_ = false;
@@ -117,20 +122,25 @@ class Answer {
     if (framing_ == http::Framing::kChunked) out_ += "0\r\n\r\n";
   }
 
-  net::Task<bool> flush() {
-    if (out_.empty()) co_return true;
+  net::Step<bool> flush() {
+    if (out_.empty()) return true;
     x_.answered = true;
     std::string_view bytes = out_;
-    net::Stream& agent = x_.connection.stream;
-    const bool sent = agent.write_at_once(bytes) || co_await agent.write(bytes);
+    if (!x_.connection.stream.write_at_once(bytes)) return write(bytes);
     out_.clear();
-    if (!sent) x_.connection.agent_gone = true;
-    co_return sent;
+    return true;
   }
 
   bool empty() const { return out_.empty(); }
 
  private:
+  net::Task<bool> write(std::string_view bytes) {
+    const bool sent = co_await x_.connection.stream.write(bytes);
+    out_.clear();
+    if (!sent) x_.connection.agent_gone = true;
+    co_return sent;
+  }
+
   Exchange& x_;
   std::string& out_;
   http::Framing framing_ = http::Framing::kNone;

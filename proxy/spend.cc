@@ -7,10 +7,10 @@
 #include <fmt/core.h>
 
 #include <boost/asio/any_completion_handler.hpp>
+#include <boost/asio/associated_executor.hpp>
 #include <boost/asio/async_result.hpp>
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/post.hpp>
-#include <boost/asio/this_coro.hpp>
 #include <utility>
 
 #include "proxy/clock.h"
@@ -167,9 +167,9 @@ net::Task<Treasury::Outcome> Treasury::reserve(std::span<const policy::Draw> dra
 }
 
 net::Task<bool> Treasury::wait_for(const policy::Account& account, uint64_t write) {
-  const net::Executor loop = co_await asio::this_coro::executor;
   const bool written = co_await asio::async_initiate<decltype(net::kAwait), void(bool)>(
-      [this, &account, write, loop](auto handler) {
+      [this, &account, write](auto handler) {
+        const net::Executor loop = asio::get_associated_executor(handler);
         Waiter waiter{asio::make_work_guard(loop), std::move(handler)};
         std::unique_lock lock(mutex_);
         // The store's thread answers the ledger before it looks for waiters: what is still pending

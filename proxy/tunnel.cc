@@ -4,7 +4,6 @@
 #include "proxy/tunnel.h"
 
 #include <algorithm>
-#include <boost/asio/co_spawn.hpp>
 #include <exception>
 #include <memory>
 
@@ -79,7 +78,7 @@ class Tunnel {
     down_buffer_.reset(new char[kDownBuffer]);
     down_running_ = true;
     down_ended_.expires_at(Steady::max());
-    net::asio::co_spawn(x_.worker.context().get_executor(), down(), [this](std::exception_ptr) {
+    net::spawn(x_.worker.context(), down(), [this](std::exception_ptr) {
       down_running_ = false;
       down_ended_.cancel();
     });

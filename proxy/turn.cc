@@ -1,10 +1,7 @@
-// The end of a turn is a posted handler: Asio runs it after the events that are already there, and
-// after one more look for others, so a turn never outlasts what is ready now.
+// The loop ends a turn when all that was ready has run, so a turn never outlasts what is ready now.
 // Tested by tests/proxy/turn_test.cc.
 #include "proxy/turn.h"
 
-#include <boost/asio/async_result.hpp>
-#include <boost/asio/post.hpp>
 #include <utility>
 
 namespace reeve {
@@ -24,42 +21,42 @@ void Turn::add(std::string_view kind, std::string_view members, policy::Time now
   entries_.push_back({kind, begin, text_.size(), now});
 }
 
-net::Task<bool> Turn::record(std::string_view kind, std::string_view members, policy::Time now) {
-  if (calls_ <= 1 || crowded()) co_return journal_.append(kind, members, now);
+std::optional<bool> Turn::record_alone(std::string_view kind, std::string_view members,
+                                       policy::Time now) {
+  if (calls_ > 1 && !crowded()) return std::nullopt;
+  return journal_.append(kind, members, now);
+}
+
+net::Step<bool> Turn::record(std::string_view kind, std::string_view members, policy::Time now) {
+  if (const auto written = record_alone(kind, members, now)) return *written;
   add(kind, members, now);
-  co_return co_await wait();
+  end_soon();
+  return wait();
+}
+
+net::Task<bool> Turn::wait() {
+  const bool failed = co_await net::Waiting(waiting_);
+  co_return !failed;
 }
 
 void Turn::record_soon(std::string_view kind, std::string_view members, policy::Time now) {
-  if (calls_ <= 1 || crowded()) {
-    journal_.append(kind, members, now);
-    return;
-  }
+  if (record_alone(kind, members, now)) return;
   add(kind, members, now);
   end_soon();
 }
 
-net::Task<bool> Turn::wait() {
-  return net::asio::async_initiate<decltype(net::kAwait), void(bool)>(
-      [this](Handler handler) {
-        waiting_.push_back(std::move(handler));
-        end_soon();
-      },
-      net::kAwait);
-}
-
 void Turn::end_soon() {
-  if (std::exchange(ends_soon_, true)) return;
-  net::asio::post(context_, [this] { end(); });
+  if (!std::exchange(ends_soon_, true)) loop_.at_end_of_turn(*this);
 }
 
-void Turn::end() {
+// Those that went on and ended at once leave outcomes; they have asked for another end.
+void Turn::end_turn() {
   ends_soon_ = false;
   const bool written = write();
-  resuming_.swap(waiting_);
-  for (Handler& handler : resuming_) std::move(handler)(written);
-  resuming_.clear();
-  if (waiting_.empty()) write();  // outcomes of those that went on and ended at once
+  for (net::Wait* wait = waiting_.first(); wait != nullptr; wait = waiting_.after(*wait)) {
+    wait->aborted = !written;
+  }
+  loop_.make_ready(waiting_);
 }
 
 bool Turn::write() {

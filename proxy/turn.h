@@ -8,18 +8,21 @@
 #ifndef REEVE_PROXY_TURN_H_
 #define REEVE_PROXY_TURN_H_
 
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "proxy/journal.h"
 #include "proxy/net/asio.h"
+#include "proxy/net/loop.h"
 
 namespace reeve {
 
-class Turn {
+class Turn final : private net::TurnEnd {
  public:
-  Turn(Journal& journal, net::asio::io_context& context) : journal_(journal), context_(context) {}
+  Turn(Journal& journal, net::asio::io_context& context)
+      : journal_(journal), loop_(net::Loop::of(context)) {}
 
   // A call under way: the turn's end is worth waiting for when there are several.
   class Call {
@@ -34,13 +37,11 @@ class Turn {
   };
 
   // Returns when the line is with the kernel; false when it could not be written.
-  net::Task<bool> record(std::string_view kind, std::string_view members, policy::Time now);
+  net::Step<bool> record(std::string_view kind, std::string_view members, policy::Time now);
   // Writes the line at once or at the end of the turn.
   void record_soon(std::string_view kind, std::string_view members, policy::Time now);
 
  private:
-  using Handler =
-      net::asio::async_result<net::asio::use_awaitable_t<net::Executor>, void(bool)>::handler_type;
   struct Entry {
     std::string_view kind;  // a literal
     size_t begin, end;      // of the members, in text_
@@ -48,20 +49,23 @@ class Turn {
   };
 
   bool crowded() const;
-  void add(std::string_view kind, std::string_view members, policy::Time now);
+  // Nothing where it is worth waiting for others.
+  std::optional<bool> record_alone(std::string_view kind, std::string_view members,
+                                   policy::Time now);
   net::Task<bool> wait();
+  void add(std::string_view kind, std::string_view members, policy::Time now);
   void end_soon();
-  void end();
+  void end_turn() override;
   bool write();
 
   Journal& journal_;
-  net::asio::io_context& context_;
+  net::Loop& loop_;
   size_t calls_ = 0;
   bool ends_soon_ = false;
   std::string text_;
   std::vector<Entry> entries_;
   std::vector<JournalLine> lines_;  // scratch
-  std::vector<Handler> waiting_, resuming_;
+  net::Waits waiting_;
 };
 
 }  // namespace reeve

@@ -4,7 +4,6 @@
 #include <fmt/format.h>
 #include <sys/socket.h>
 
-#include <boost/asio/co_spawn.hpp>
 #include <boost/asio/ip/address.hpp>
 #include <boost/asio/post.hpp>
 #include <cstring>
@@ -77,9 +76,9 @@ void Worker::start() {
     };
   };
   for (auto& [acceptor, listener] : acceptors_) {
-    net::asio::co_spawn(context_.get_executor(), accept(acceptor, *listener), report("a listener"));
+    net::spawn(context_, accept(acceptor, *listener), report("a listener"));
   }
-  net::asio::co_spawn(context_.get_executor(), sweep(), report("the sweep"));
+  net::spawn(context_, sweep(), report("the sweep"));
   thread_ = std::thread([this] { context_.run(); });
 }
 
@@ -117,6 +116,7 @@ net::Task<void> Worker::accept(net::Acceptor& acceptor, const ListenerConfig& li
     if (services_.connections.load(std::memory_order_relaxed) >= most) continue;  // closes it
     auto connection = std::make_shared<Connection>(std::move(socket), listener, buffer_bytes);
     connection->loopback = net::asio::ip::make_address(listener.address.host, ec).is_loopback();
+    set_phase(*connection, Phase::kIdle, services_.config.limits.idle);  // the sweep may come first
     connections_.push_front(connection);
     connection->self = connections_.begin();
     count_.fetch_add(1, std::memory_order_relaxed);
@@ -134,7 +134,7 @@ net::Task<void> Worker::accept(net::Acceptor& acceptor, const ListenerConfig& li
       count_.fetch_sub(1, std::memory_order_relaxed);
       services_.connections.fetch_sub(1, std::memory_order_relaxed);
     };
-    net::asio::co_spawn(context_.get_executor(), run_session(*this, connection), std::move(ended));
+    net::spawn(context_, run_session(*this, connection), std::move(ended));
   }
 }
 
@@ -173,8 +173,7 @@ void Worker::look_at(Connection& c, Steady now) {
   if (c.uploading) {
     if (now < c.upload_deadline) return;
     c.timed_out = true;
-    net::ErrorCode ignored;
-    c.stream.socket().cancel(ignored);  // the upload's read ends, the exchange answers 408
+    c.stream.cancel();  // the upload's read ends, the exchange answers 408
     if (c.upstream)
       c.upstream->close(true);  // so does its write, if it is the upstream that is slow
     return;
@@ -189,8 +188,7 @@ void Worker::look_at(Connection& c, Steady now) {
     }
     if (c.upstream) c.upstream->close(true);
   } else if (c.phase == Phase::kHead || c.phase == Phase::kBody) {
-    net::ErrorCode ignored;
-    c.stream.socket().cancel(ignored);  // whoever reads answers 408 and closes
+    c.stream.cancel();  // whoever reads answers 408 and closes
   } else if (c.phase == Phase::kTunnel) {
     if (c.upstream) c.upstream->close(true);
     c.stream.close(true);

@@ -5,15 +5,15 @@
 #ifndef REEVE_PROXY_NET_ASIO_H_
 #define REEVE_PROXY_NET_ASIO_H_
 
-#include <boost/asio/awaitable.hpp>
 #include <boost/asio/basic_socket_acceptor.hpp>
 #include <boost/asio/basic_stream_socket.hpp>
 #include <boost/asio/basic_waitable_timer.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
-#include <boost/asio/redirect_error.hpp>
-#include <boost/asio/use_awaitable.hpp>
 #include <boost/asio/wait_traits.hpp>
+
+#include "proxy/net/await.h"
+#include "proxy/net/task.h"
 
 namespace reeve::net {
 
@@ -21,9 +21,6 @@ namespace asio = boost::asio;
 
 using ErrorCode = boost::system::error_code;
 using Executor = asio::io_context::executor_type;
-template <class T>
-using Task = asio::awaitable<T, Executor>;
-inline constexpr asio::use_awaitable_t<Executor> kAwait{};
 
 using Socket = asio::basic_stream_socket<asio::ip::tcp, Executor>;
 using Acceptor = asio::basic_socket_acceptor<asio::ip::tcp, Executor>;

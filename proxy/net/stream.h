@@ -6,18 +6,27 @@
 #define REEVE_PROXY_NET_STREAM_H_
 
 #include <cstddef>
+#include <cstdint>
 #include <string_view>
 
 #include "proxy/net/asio.h"
+#include "proxy/net/loop.h"
 
 namespace reeve::net {
 
 class Stream {
  public:
+  // Takes the socket over; it is closed with the stream.
   explicit Stream(Socket socket);
+  ~Stream() { close(); }
+  Stream(const Stream&) = delete;
+  Stream& operator=(const Stream&) = delete;
 
   // Up to `size` bytes. 0 means the end or an error, which `ec` tells apart (asio::error::eof).
   Task<size_t> read_some(char* data, size_t size, ErrorCode& ec);
+
+  // read_some() without waiting: false when there is nothing yet, and then read_some() waits.
+  bool read_at_once(char* data, size_t size, size_t& got, ErrorCode& ec);
 
   // All of `bytes`, which must live until this returns. Sends at once and only waits when the
   // kernel's buffer is full. False on error.
@@ -34,18 +43,34 @@ class Stream {
   bool hung_up() const;
   // Whether the connection was reset, which is no mere end of what the peer has to say.
   bool failed() const;
-  // Whether an idle connection can be used no more: closed, or with bytes nobody asked for.
+  // Whether an idle connection can be used no more: closed, or with bytes nobody asked for. One
+  // that was read from a moment ago is judged by the events that have been seen since, without a
+  // system call: what came in the very turn of the loop that asks is found out by the call.
   bool spoiled() const;
 
-  bool is_open() const { return socket_.is_open(); }
-  // Pending operations end with an error. With `reset` the peer sees a reset, so that a message
-  // cut short cannot pass for a complete one.
+  bool is_open() const { return fd_ >= 0; }
+  // Whoever waits goes on with an error, a moment later. The stream stays open.
+  void cancel() { watch_.cancel(); }
+  // The same, and closes. With `reset` the peer sees a reset, so that a message cut short cannot
+  // pass for a complete one.
   void close(bool reset = false);
   void shutdown_send();
-  Socket& socket() { return socket_; }
+  int native_handle() const { return fd_; }
 
  private:
-  Socket socket_;
+  // To be awaited after a read or a write has found that it would block. True: closed or cancelled,
+  // and the stream may be gone.
+  auto wait_readable() { return watch_.next(kReadable); }
+  auto wait_writable() { return watch_.next(kWritable); }
+
+  static const uint32_t kReadable, kWritable;
+
+  int fd_ = -1;
+  // The kernel has given all it had when it gave less than it was asked for. Not so where a message
+  // may end a read (Unix sockets).
+  bool short_read_is_all_ = false;
+  int64_t read_at_ = 0;  // coarse milliseconds
+  Watch watch_;
 };
 
 }  // namespace reeve::net

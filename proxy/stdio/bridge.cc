@@ -7,7 +7,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <boost/asio/co_spawn.hpp>
 #include <boost/asio/ip/address.hpp>
 #include <boost/asio/posix/basic_stream_descriptor.hpp>
 #include <list>
@@ -161,7 +160,7 @@ class Bridge {
   }
 
   int run() {
-    net::asio::co_spawn(context_.get_executor(), read_lines(), [this](std::exception_ptr) {
+    net::spawn(context_, read_lines(), [this](std::exception_ptr) {
       // The client has gone: nobody waits for what is still under way.
       for (const auto& each : under_way_) each->cancel();
       context_.stop();
@@ -273,9 +272,8 @@ class Bridge {
     if (waits) {
       co_await send(exchange, std::move(line), std::move(*message));
     } else {
-      net::asio::co_spawn(context_.get_executor(),
-                          send(exchange, std::move(line), std::move(*message)),
-                          [](std::exception_ptr) {});
+      net::spawn(context_, send(exchange, std::move(line), std::move(*message)),
+                 [](std::exception_ptr) {});
     }
   }
 
@@ -301,7 +299,7 @@ class Bridge {
     if (!begun) complain(fmt::format("{} cannot be reached", to_text(config_.sidecar)));
     // What the server tells unasked comes on a stream of its own, once the session has begun.
     if (message.method == "notifications/initialized" && !session_.empty()) {
-      net::asio::co_spawn(context_.get_executor(), listen(), [](std::exception_ptr) {});
+      net::spawn(context_, listen(), [](std::exception_ptr) {});
     }
   }
 

@@ -7,7 +7,6 @@
 #include <sys/wait.h>
 
 #include <boost/asio/buffer.hpp>
-#include <boost/asio/co_spawn.hpp>
 #include <boost/asio/write.hpp>
 #include <exception>
 
@@ -74,10 +73,9 @@ Process::~Process() {
 
 void Process::run() {
   const auto self = shared_from_this();
-  const auto executor = context_.get_executor();
-  net::asio::co_spawn(executor, read_lines(self), kUnheard);
-  net::asio::co_spawn(executor, read_complaints(self), kUnheard);
-  net::asio::co_spawn(executor, reap(self), kUnheard);
+  net::spawn(context_, read_lines(self), kUnheard);
+  net::spawn(context_, read_complaints(self), kUnheard);
+  net::spawn(context_, reap(self), kUnheard);
 }
 
 bool Process::write(std::string line) {
@@ -87,7 +85,7 @@ bool Process::write(std::string line) {
   queue_.push_back(std::move(line));
   if (!writing_) {
     writing_ = true;
-    net::asio::co_spawn(context_.get_executor(), write_lines(shared_from_this()), kUnheard);
+    net::spawn(context_, write_lines(shared_from_this()), kUnheard);
   }
   return true;
 }
@@ -190,7 +188,7 @@ void Process::stop() {
   if (std::exchange(stopping_, true) || reaped_) return;
   net::ErrorCode ignored;
   if (!writing_ || ended_) in_.close(ignored);
-  net::asio::co_spawn(context_.get_executor(), put_down(shared_from_this()), kUnheard);
+  net::spawn(context_, put_down(shared_from_this()), kUnheard);
 }
 
 net::Task<void> Process::put_down(std::shared_ptr<Process> self) {

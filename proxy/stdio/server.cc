@@ -8,7 +8,6 @@
 #include <unistd.h>
 
 #include <array>
-#include <boost/asio/co_spawn.hpp>
 #include <boost/asio/post.hpp>
 #include <cerrno>
 #include <cstring>
@@ -131,7 +130,7 @@ Server::~Server() { stop(); }
 
 void Server::start() {
   if (services_.empty()) return;
-  net::asio::co_spawn(context_.get_executor(), sweep(), [](std::exception_ptr) {});
+  net::spawn(context_, sweep(), [](std::exception_ptr) {});
   thread_ = std::thread([this] { context_.run(); });
 }
 
@@ -164,8 +163,7 @@ Result<int> Server::open(std::string_view upstream) {
   net::asio::post(context_, [this, service = found->second.get(), end = ends[1]] {
     FaceSocket socket(context_, net::asio::local::stream_protocol(), end);
     if (stopping_) return;
-    net::asio::co_spawn(context_.get_executor(), serve_face(std::move(socket), *service),
-                        [](std::exception_ptr) {});
+    net::spawn(context_, serve_face(std::move(socket), *service), [](std::exception_ptr) {});
   });
   return ends[0];
 }

@@ -6,10 +6,6 @@
 #include <unistd.h>
 
 #include <atomic>
-#include <boost/asio/bind_cancellation_slot.hpp>
-#include <boost/asio/cancellation_signal.hpp>
-#include <boost/asio/co_spawn.hpp>
-#include <boost/asio/detached.hpp>
 #include <catch2/catch.hpp>
 #include <csignal>
 #include <filesystem>
@@ -113,8 +109,7 @@ net::Task<void> reserve_into(Treasury& treasury, const Treasury::Binding& bindin
 Treasury::Outcome reserve(Treasury& treasury, const Treasury::Binding& binding, Micros amount) {
   asio::io_context loop;
   std::optional<Treasury::Outcome> outcome;
-  asio::co_spawn(loop.get_executor(), reserve_into(treasury, binding, amount, outcome),
-                 asio::detached);
+  net::spawn(loop, reserve_into(treasury, binding, amount, outcome));
   loop.run();
   REQUIRE(outcome);
   return std::move(*outcome);
@@ -233,8 +228,7 @@ TEST_CASE("64 at once against a cap of 100: exactly 100", "[spend]") {
     threads.emplace_back([&] {
       asio::io_context loop(1);
       for (int i = 0; i < 16; ++i) {
-        asio::co_spawn(loop.get_executor(), client(*treasury, binding, passed, refused),
-                       asio::detached);
+        net::spawn(loop, client(*treasury, binding, passed, refused));
       }
       loop.run();
     });
@@ -274,8 +268,7 @@ TEST_CASE("who waits at the end is refused", "[spend]") {
   asio::io_context loop;
   std::vector<std::optional<Treasury::Outcome>> outcomes(8);
   for (auto& outcome : outcomes) {
-    asio::co_spawn(loop.get_executor(), reserve_into(*treasury, binding, kCall, outcome),
-                   asio::detached);
+    net::spawn(loop, reserve_into(*treasury, binding, kCall, outcome));
   }
   loop.poll();  // all wait for the store
   for (const auto& outcome : outcomes) CHECK(!outcome);
@@ -293,28 +286,6 @@ TEST_CASE("who waits at the end is refused", "[spend]") {
   CHECK(late.error().kind == SpendRefusal::Kind::kUnavailable);
 }
 
-TEST_CASE("a call that is cancelled while it waits holds nothing", "[spend]") {
-  Shelf shelf;
-  const auto treasury = treasury_on(shelf);
-  const AccountSpec specs[] = {calls_per_day("b", 100)};
-  const auto binding = treasury->bind(specs, Time{});
-  shelf.set(&Shelf::closed, true);
-  asio::io_context loop;
-  asio::cancellation_signal hang_up;
-  std::optional<Treasury::Outcome> outcome;
-  bool ended = false;
-  asio::co_spawn(loop.get_executor(), reserve_into(*treasury, binding, kCall, outcome),
-                 asio::bind_cancellation_slot(
-                     hang_up.slot(), [&ended](const std::exception_ptr&) { ended = true; }));
-  loop.poll();
-  hang_up.emit(asio::cancellation_type::terminal);
-  shelf.set(&Shelf::closed, false);
-  loop.run();
-  CHECK(ended);
-  outcome.reset();
-  CHECK(treasury->snapshot(Time{})[0].reserved == 0);
-}
-
 TEST_CASE("loops that end while their calls wait take nothing with them", "[spend]") {
   Shelf shelf;
   const auto treasury = treasury_on(shelf);
@@ -323,8 +294,7 @@ TEST_CASE("loops that end while their calls wait take nothing with them", "[spen
   shelf.set(&Shelf::closed, true);
   asio::io_context loop;
   std::optional<Treasury::Outcome> outcome;
-  asio::co_spawn(loop.get_executor(), reserve_into(*treasury, binding, kCall, outcome),
-                 asio::detached);
+  net::spawn(loop, reserve_into(*treasury, binding, kCall, outcome));
   loop.poll();
   loop.stop();
   shelf.set(&Shelf::closed, false);
@@ -347,8 +317,7 @@ TEST_CASE("loops that end while their calls wait take nothing with them", "[spen
   while (true) {
     std::optional<Treasury::Outcome> outcome;
     loop.restart();
-    asio::co_spawn(loop.get_executor(), reserve_into(**treasury, binding, kCall, outcome),
-                   asio::detached);
+    net::spawn(loop, reserve_into(**treasury, binding, kCall, outcome));
     loop.run();
     if (!outcome || !*outcome) ::_exit(outcome ? 0 : 4);
     (*outcome)->mark_sent();

@@ -6,8 +6,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <boost/asio/co_spawn.hpp>
-#include <boost/asio/detached.hpp>
 #include <catch2/catch.hpp>
 #include <csignal>
 #include <filesystem>
@@ -53,7 +51,7 @@ struct Bench {
   void run(size_t calls) {
     std::optional<Turn::Call> another;
     if (calls > 1) another.emplace(*turn);  // nobody is alone
-    for (size_t i = 0; i < calls; ++i) asio::co_spawn(context, call(i), asio::detached);
+    for (size_t i = 0; i < calls; ++i) net::spawn(context, call(i));
     context.run();
     context.restart();
   }
