@@ -1,4 +1,4 @@
-// HTTP/1.1 messages as views into a connection's buffer; no Beast type leaves http/.
+// HTTP/1.1 messages as views into a connection's buffer.
 #ifndef REEVE_PROXY_HTTP_MESSAGE_H_
 #define REEVE_PROXY_HTTP_MESSAGE_H_
 
