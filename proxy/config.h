@@ -13,6 +13,7 @@
 
 #include "policy/diagnostic.h"
 #include "policy/policy_set.h"
+#include "proxy/digest.h"
 #include "proxy/http/writer.h"
 #include "proxy/net/address_class.h"
 
@@ -92,9 +93,6 @@ struct Config {
 // Reads and validates the file; on any error appends to `diagnostics` and returns nothing. Paths in
 // the result are relative to the working directory; in the file they are relative to the file.
 std::optional<Config> load_config(const std::string& path, Diagnostics& diagnostics);
-
-// SHA-256 of a secret, as policies and people's tokens are compared.
-policy::Sha256 sha256(std::string_view text);
 
 }  // namespace reeve
 

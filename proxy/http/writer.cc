@@ -10,7 +10,7 @@
 #include <cassert>
 #include <iterator>
 
-#include "policy/words.h"
+#include "policy/text_writer.h"
 #include "proxy/http/chars.h"
 #include "proxy/http/field_name.h"
 
@@ -65,42 +65,21 @@ class LeftOut {
   std::span<const Field> extra_;
 };
 
-// Appends a head's text; there must be room for it.
-class HeadText {
- public:
-  HeadText(std::string& out, size_t room) : out_(out) {
-    const size_t at = out.size();
-    out.resize(at + room);
-    p_ = out.data() + at;
-  }
-  ~HeadText() {
-    assert(p_ <= out_.data() + out_.size());
-    out_.resize(static_cast<size_t>(p_ - out_.data()));
-  }
-  HeadText(const HeadText&) = delete;
-  HeadText& operator=(const HeadText&) = delete;
+void write_field(TextWriter& out, std::string_view name, std::string_view value) {
+  char* to = copy_text(out.room(name.size() + value.size() + 4), name);
+  *to++ = ':';
+  *to++ = ' ';
+  to = copy_text(to, value);
+  *to++ = '\r';
+  *to++ = '\n';
+  out.wrote(to);
+}
 
-  void text(std::string_view text) { p_ = copy_text(p_, text); }
-  void field(std::string_view name, std::string_view value) {
-    text(name);
-    text(": ");
-    text(value);
-    text("\r\n");
-  }
-  void number(uint64_t number) {
-    const fmt::format_int digits(number);
-    text({digits.data(), digits.size()});
-  }
-  void length(uint64_t length) {
-    text("Content-Length: ");
-    number(length);
-    text("\r\n");
-  }
-
- private:
-  std::string& out_;
-  char* p_;
-};
+void write_length(TextWriter& out, uint64_t length) {
+  out.text("Content-Length: ");
+  out.number(length);
+  out.text("\r\n");
+}
 
 size_t room_for(std::span<const Field> fields) {
   size_t bytes = 0;
@@ -152,10 +131,10 @@ void write_request_head(std::string& out, const RequestTarget& target, const Req
                         const FieldPolicy& policy, Framing framing, uint64_t content_length,
                         std::span<const std::string_view> drop, std::span<const Field> extra) {
   assert(framing != Framing::kUntilClose);
-  HeadText text(out, kOtherText + target.method.size() + target.path.size() + target.query.size() +
-                         target.authority.size() + policy.credential_name.size() +
-                         policy.credential_value.size() + room_for(head.fields.list) +
-                         room_for(extra));
+  TextWriter text(out, kOtherText + target.method.size() + target.path.size() +
+                           target.query.size() + target.authority.size() +
+                           policy.credential_name.size() + policy.credential_value.size() +
+                           room_for(head.fields.list) + room_for(extra));
   text.text(target.method);
   text.text(" ");
   text.text(target.path);
@@ -164,7 +143,7 @@ void write_request_head(std::string& out, const RequestTarget& target, const Req
     text.text(target.query);
   }
   text.text(" HTTP/1.1\r\n");
-  text.field("Host", target.authority);
+  write_field(text, "Host", target.authority);
   const LeftOut left_out(drop, extra);
   const FieldName credential = credential_name(policy);
   for (const Field& one : head.fields.list) {
@@ -174,14 +153,15 @@ void write_request_head(std::string& out, const RequestTarget& target, const Req
     if (field_class(name) != FieldClass::kOrdinary && head.fields.lists("connection", one.name)) {
       continue;
     }
-    text.field(one.name, one.value);
+    write_field(text, one.name, one.value);
   }
-  if (!policy.credential_name.empty()) text.field(policy.credential_name, policy.credential_value);
-  for (const Field& one : extra) text.field(one.name, one.value);
+  if (!policy.credential_name.empty())
+    write_field(text, policy.credential_name, policy.credential_value);
+  for (const Field& one : extra) write_field(text, one.name, one.value);
   if (framing == Framing::kChunked) {
     text.text("Transfer-Encoding: chunked\r\n");
   } else if (framing == Framing::kLength) {
-    text.length(content_length);
+    write_length(text, content_length);
   }
   text.text("\r\n");
 }
@@ -192,7 +172,7 @@ void write_response_head(std::string& out, int status, std::string_view reason,
                          bool keep_alive, int minor_version) {
   assert(framing != Framing::kChunked || minor_version == 1);
   if (reason.empty()) reason = reason_phrase(status);
-  HeadText text(out, kOtherText + reason.size() + room_for(fields.list) + room_for(extra));
+  TextWriter text(out, kOtherText + reason.size() + room_for(fields.list) + room_for(extra));
   text.text("HTTP/1.1 ");
   text.number(static_cast<uint64_t>(status));
   text.text(" ");
@@ -205,12 +185,12 @@ void write_response_head(std::string& out, int status, std::string_view reason,
         left_out.has(one, name)) {
       continue;
     }
-    text.field(one.name, one.value);
+    write_field(text, one.name, one.value);
   }
-  for (const Field& one : extra) text.field(one.name, one.value);
+  for (const Field& one : extra) write_field(text, one.name, one.value);
   const bool framed = status >= 200 && status != 204;
   if (framed && framing == Framing::kChunked) text.text("Transfer-Encoding: chunked\r\n");
-  if (framed && framing == Framing::kLength) text.length(content_length);
+  if (framed && framing == Framing::kLength) write_length(text, content_length);
   if (!keep_alive || framing == Framing::kUntilClose) {
     text.text("Connection: close\r\n");
   } else if (minor_version == 0) {
