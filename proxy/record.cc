@@ -2,8 +2,6 @@
 // be able to neither forge a line nor fill the disk with one. Tested by tests/e2e/record_test.mjs.
 #include "proxy/record.h"
 
-#include <fmt/format.h>
-
 #include <cstring>
 
 #include "policy/json_write.h"
@@ -69,6 +67,16 @@ void number(TextWriter& out, const Name& name, std::string_view digits) {
 void number(TextWriter& out, const Name& name, uint64_t value) {
   name.write(out);
   out.number(value);
+}
+
+// `file:line`.
+void place(TextWriter& out, const Name& name, const Place& at) {
+  name.write(out);
+  json::write_string(out, bounded(at.file));
+  out.wrote(out.room(0) - 1);  // over the closing quote
+  out.character(':');
+  out.number(at.line);
+  out.character('"');
 }
 
 // Milliseconds with three places.
@@ -164,9 +172,7 @@ void write_decision(Exchange& x) {
   }
   if (const policy::RuleInfo* rule = x.decision.rule) {
     member(out, "rule", rule->id);
-    if (rule->at.line != 0) {
-      member(out, "at", fmt::format("{}:{}", rule->at.file, rule->at.line));
-    }
+    if (rule->at.line != 0) place(out, "at", rule->at);
     member(out, "because", rule->because);
   }
   for (const auto* why : {&x.refusal, &x.overlooked}) {
