@@ -18,6 +18,7 @@ using Time = std::chrono::sys_time<std::chrono::microseconds>;
 struct Field {
   std::string_view name;
   std::string_view value;
+  uint8_t known = 0;  // of proxy/http/field_name.h, which looks at a name once; 0: not yet
 };
 
 // Which selector of the language speaks about this call.

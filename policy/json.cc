@@ -374,7 +374,8 @@ std::optional<Value> Parser::parse(std::string_view text) {
 void Parser::trim(size_t bytes) {
   const size_t held = tape_->capacity * sizeof(Node) + tape_->stack.capacity() * sizeof(Frame) +
                       (tape_->keys.capacity() + tape_->index.capacity()) * sizeof(uint64_t) +
-                      tape_->scratch.capacity();
+                      tape_->scratch.capacity() + tape_->open.capacity() * sizeof(OpenValue) +
+                      tape_->sorted.capacity() * sizeof(SortedKey);
   if (held > bytes) *tape_ = Tape();
 }
 

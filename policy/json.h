@@ -29,6 +29,8 @@ enum class Type : uint8_t { kNull, kFalse, kTrue, kNumber, kString, kArray, kObj
 struct Node;  // json.cc; one entry of the tape
 struct Tape;
 class Parser;
+class Canonical;
+class KeySet;
 
 // A view of one value; valid until its Parser parses again or the text goes away. Cheap to copy.
 class Value {
@@ -70,6 +72,8 @@ class Value {
 
  private:
   friend class Parser;
+  friend class Canonical;
+  friend class KeySet;
   Value(const Parser* parser, uint32_t index) : parser_(parser), index_(index) {}
   const Node& node() const;
   // What the key at this node, which has the hash of `key`, is to `key`.
@@ -162,6 +166,8 @@ class Parser {
   friend class Value::Items::Iterator;
   friend class Value::Members;
   friend class Value::Items;
+  friend class Canonical;
+  friend class KeySet;
   Limits limits_;
   ParseError error_;
   std::string_view source_;

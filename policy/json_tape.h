@@ -1,4 +1,4 @@
-// The tape that json.cc writes and json_value.cc reads; included by no one else.
+// The tape that json.cc writes, and the other json*.cc read; included by no one else.
 //
 // One 16-byte node for each value and key, in source order. A container's children follow it; a
 // member is its key's node and then its value. After a key always comes its value, so `next` of a
@@ -41,6 +41,21 @@ struct Frame {
   bool object;
 };
 
+// An object or array that is being written in canonical form.
+struct OpenValue {
+  uint32_t at = 0;     // the next key or item, or its place in Tape::sorted
+  uint32_t left = 0;   // members or items
+  uint32_t first = 0;  // where Tape::sorted ends without it
+  bool object = false;
+  bool in_sorted = false;  // its keys stand in Tape::sorted
+  bool fresh = true;       // nothing of it has been written
+};
+
+struct SortedKey {
+  std::string_view text;
+  uint32_t node;
+};
+
 struct Tape {
   std::unique_ptr<Node[]> nodes;  // not a vector: growing must not write what is not used
   size_t capacity = 0;
@@ -49,6 +64,8 @@ struct Tape {
   std::vector<uint64_t> keys;   // of the objects still open: hash in the high half, node in the low
   std::vector<uint64_t> index;  // the same, of objects with many keys
   std::string scratch;
+  std::vector<OpenValue> open;    // for append_canonical()
+  std::vector<SortedKey> sorted;  // the same
 
   void grow() {
     const size_t wanted = std::max(kFirstNodes, capacity * 2);

@@ -1,99 +1,107 @@
-// JSON text out: strings, and the canonical form that digests are taken of.
-//
-// A number's canonical text comes from its digits alone, never through a double: it is the exact
-// decimal value in the notation of ECMAScript. Where a double's shortest form is that same value,
-// this is what RFC 8785 prescribes; where a double would round, the digits stay.
+// JSON strings out. Most texts have nothing to escape and nothing to validate: they are copied and
+// looked at in one go.
+#include "policy/json_write.h"
+
 #include <simdjson.h>
 
 #include <algorithm>
-#include <bit>
-#include <charconv>
-#include <cstring>
+#include <string>
 
 #include "policy/json.h"
-#include "policy/words.h"
+#include "policy/json_scan.h"
 
 namespace reeve::json {
 namespace {
 
-constexpr uint64_t kOnes = ~uint64_t{0} / 255;
-constexpr uint64_t kHighBits = kOnes * 0x80;
+#if defined(__SSE2__)
+// Copies 16 bytes; not 0 when one of them is no plain ASCII.
+int copy_block(char* to, const char* from) {
+  const __m128i bytes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(from));
+  _mm_storeu_si128(reinterpret_cast<__m128i*>(to), bytes);
+  // As signed bytes, those beyond ASCII are below the space, too.
+  const __m128i low = _mm_cmplt_epi8(bytes, _mm_set1_epi8(0x20));
+  const __m128i quote = _mm_cmpeq_epi8(bytes, _mm_set1_epi8('"'));
+  const __m128i backslash = _mm_cmpeq_epi8(bytes, _mm_set1_epi8('\\'));
+  return _mm_movemask_epi8(_mm_or_si128(low, _mm_or_si128(quote, backslash)));
+}
+#endif
 
-// The high bits of the bytes of `word` that are escaped in a string; exact up to the lowest.
-uint64_t escaped_bytes(uint64_t word) {
+constexpr uint64_t kOnes = ~uint64_t{0} / 255;
+
+// Not 0 when one of the bytes of `word` is no plain ASCII.
+uint64_t odd_bytes(uint64_t word) {
   const uint64_t quote = word ^ (kOnes * '"');
   const uint64_t slash = word ^ (kOnes * '\\');
-  return (((word - kOnes * 0x20) & ~word) | ((quote - kOnes) & ~quote) |
-          ((slash - kOnes) & ~slash)) &
-         kHighBits;
+  return ((word - kOnes * 0x20) | (quote - kOnes) | (slash - kOnes) | word) & (kOnes * 0x80);
 }
 
-bool is_escaped(char c) { return static_cast<uint8_t>(c) < 0x20 || c == '"' || c == '\\'; }
-
-// Where the next byte is that is escaped, or the end.
-size_t skip_plain(std::string_view text, size_t at) {
-  static_assert(std::endian::native == std::endian::little);
-  for (; at + 8 <= text.size(); at += 8) {
-    const uint64_t found = escaped_bytes(load8(text.data() + at));
-    if (found != 0) return at + static_cast<size_t>(std::countr_zero(found)) / 8;
-  }
-  while (at < text.size() && !is_escaped(text[at])) ++at;
-  return at;
+uint64_t copy_word(char* to, const char* from) {
+  const uint64_t word = load8(from);
+  std::memcpy(to, &word, sizeof word);
+  return odd_bytes(word);
 }
 
-// Most texts: nothing to escape and nothing to validate.
-bool is_plain_ascii(std::string_view text) {
-  size_t at = 0;
-  uint64_t odd = 0;
-  for (; at + 8 <= text.size(); at += 8) {
-    const uint64_t word = load8(text.data() + at);
-    odd |= escaped_bytes(word) | (word & kHighBits);
+// Copies `text`; false when it has something to escape or to validate.
+bool copy_plain(char* to, std::string_view text) {
+  const char* const from = text.data();
+  const size_t size = text.size();
+#if defined(__SSE2__)
+  if (size >= 16) {
+    int odd = 0;
+    for (size_t at = 0; at + 16 < size; at += 16) odd |= copy_block(to + at, from + at);
+    return (odd | copy_block(to + size - 16, from + size - 16)) == 0;
   }
-  if (odd != 0) return false;
-  for (; at < text.size(); ++at) {
-    if (is_escaped(text[at]) || static_cast<uint8_t>(text[at]) >= 0x80) return false;
+#endif
+  if (size >= 8) {
+    uint64_t odd = 0;
+    for (size_t at = 0; at + 8 < size; at += 8) odd |= copy_word(to + at, from + at);
+    return (odd | copy_word(to + size - 8, from + size - 8)) == 0;
   }
-  return true;
+  copy_bytes(to, from, size);
+  // What load_short() leaves out of the word is filled with letters.
+  const uint64_t filled = size >= 4 ? 0 : size == 0 ? kOnes * 'a' : kOnes * 'a' << 24;
+  return odd_bytes(load_short(from, size) | filled) == 0;
 }
 
-// Appends valid UTF-8 as a string: the escapes of RFC 8785, 3.2.2.2, and no others.
-void append_quoted(std::string& out, std::string_view text) {
+// Writes valid UTF-8 as the inside of a string: the escapes of RFC 8785, 3.2.2.2, and no others.
+// Room for six bytes for each is there.
+char* escape(char* to, std::string_view text) {
   static constexpr char kHex[] = "0123456789abcdef";
-  out += '"';
-  size_t plain = 0;  // where the bytes not yet copied begin
-  for (size_t i = skip_plain(text, 0); i < text.size(); i = skip_plain(text, i + 1)) {
-    const uint8_t c = static_cast<uint8_t>(text[i]);
-    out.append(text, plain, i - plain);
-    plain = i + 1;
-    out += '\\';
+  const char* p = text.data();
+  const char* const end = p + text.size();
+  for (;;) {
+    const char* const stop = skip_plain(p, end);
+    to = copy_bytes(to, p, static_cast<size_t>(stop - p));
+    if (stop == end) return to;
+    const uint8_t c = static_cast<uint8_t>(*stop);
+    p = stop + 1;
+    *to++ = '\\';
     switch (c) {
       case '\b':
-        out += 'b';
+        *to++ = 'b';
         break;
       case '\f':
-        out += 'f';
+        *to++ = 'f';
         break;
       case '\n':
-        out += 'n';
+        *to++ = 'n';
         break;
       case '\r':
-        out += 'r';
+        *to++ = 'r';
         break;
       case '\t':
-        out += 't';
+        *to++ = 't';
         break;
       case '"':
       case '\\':
-        out += static_cast<char>(c);
+        *to++ = static_cast<char>(c);
         break;
       default:
-        out += "u00";
-        out += kHex[c >> 4];
-        out += kHex[c & 15];
+        to = copy_bytes(to, "u00", 3);
+        *to++ = kHex[c >> 4];
+        *to++ = kHex[c & 15];
     }
   }
-  out.append(text, plain);
-  out += '"';
 }
 
 // The length of the UTF-8 sequence that `text` begins with, or 0.
@@ -114,170 +122,32 @@ std::string with_replacements(std::string_view text) {
   return valid;
 }
 
-// A decimal number as digits without outer zeros and the place of the point: 0.DIGITS x 10^point.
-struct Decimal {
-  bool negative = false;
-  std::string digits;
-  int64_t point = 0;
-};
-
-// Reads the exponent part ("e+05"); false when it has more digits than sums are safe with.
-bool read_exponent(std::string_view text, int64_t& exponent) {
-  if (text.empty()) return true;
-  text.remove_prefix(1);
-  const bool negative = text.front() == '-';
-  if (text.front() == '-' || text.front() == '+') text.remove_prefix(1);
-  while (text.size() > 1 && text.front() == '0') text.remove_prefix(1);
-  if (text.size() > 17) return false;
-  std::from_chars(text.data(), text.data() + text.size(), exponent);
-  if (negative) exponent = -exponent;
-  return true;
-}
-
-// Reads a validated number; false when its exponent is beyond reason.
-bool read_decimal(std::string_view text, Decimal& number) {
-  number.negative = text.starts_with('-');
-  if (number.negative) text.remove_prefix(1);
-  const size_t e = std::min(text.find_first_of("eE"), text.size());
-  const std::string_view mantissa = text.substr(0, e);
-  const size_t dot = std::min(mantissa.find('.'), mantissa.size());
-  number.digits = mantissa.substr(0, dot);
-  if (dot < mantissa.size()) number.digits += mantissa.substr(dot + 1);
-  int64_t exponent = 0;
-  const size_t first = number.digits.find_first_not_of('0');
-  if (first == std::string::npos) {
-    number.digits.clear();
-    return true;
-  }
-  if (!read_exponent(text.substr(e), exponent)) return false;
-  number.point = exponent + static_cast<int64_t>(dot) - static_cast<int64_t>(first);
-  number.digits.erase(0, first);
-  number.digits.erase(number.digits.find_last_not_of('0') + 1);
-  return true;
-}
-
-// Appends the notation of ECMAScript's Number::toString.
-void append_decimal(std::string& out, const Decimal& number) {
-  const std::string& digits = number.digits;
-  const int64_t count = static_cast<int64_t>(digits.size());
-  const int64_t point = number.point;
-  if (count == 0) {
-    out += '0';
-    return;
-  }
-  if (number.negative) out += '-';
-  if (count <= point && point <= 21) {
-    out.append(digits).append(point - count, '0');
-  } else if (0 < point && point <= 21) {
-    out.append(digits, 0, point).append(1, '.').append(digits, point);
-  } else if (-6 < point && point <= 0) {
-    out.append("0.").append(-point, '0').append(digits);
-  } else {
-    out += digits.front();
-    if (count > 1) out.append(1, '.').append(digits, 1);
-    out += point > 0 ? "e+" : "e-";
-    out += std::to_string(point > 0 ? point - 1 : 1 - point);
-  }
-}
-
-void append_number(std::string& out, std::string_view raw) {
-  Decimal number;
-  if (read_decimal(raw, number)) {
-    append_decimal(out, number);
-  } else {
-    out += raw;  // as written: its own canonical form, and no other number's
-  }
-}
-
-// Orders by UTF-16 code units (RFC 8785, 3.2.3). In UTF-8 only the characters beyond U+FFFF, whose
-// surrogates stand below U+E000, are ordered otherwise than by bytes.
-bool utf16_less(std::string_view a, std::string_view b) {
-  const auto [at_a, at_b] = std::mismatch(a.begin(), a.end(), b.begin(), b.end());
-  if (at_a == a.end() || at_b == b.end()) return at_a == a.end() && at_b != b.end();
-  const uint8_t x = static_cast<uint8_t>(*at_a);
-  const uint8_t y = static_cast<uint8_t>(*at_b);
-  if (x >= 0xF0 && (y == 0xEE || y == 0xEF)) return true;
-  if (y >= 0xF0 && (x == 0xEE || x == 0xEF)) return false;
-  return x < y;
-}
-
-struct Entry {
-  std::string key;  // empty in arrays
-  Value value;
-};
-
-// An object or array that is being written.
-struct Open {
-  std::vector<Entry> entries;
-  size_t next = 0;
-  bool object = false;
-};
-
-Open open_container(const Value& value) {
-  Open open;
-  open.object = value.is_object();
-  open.entries.reserve(value.size());
-  std::string scratch;
-  for (const Member member : value.members()) {
-    open.entries.push_back({std::string(member.key.text(scratch)), member.value});
-  }
-  for (const Value item : value.items()) open.entries.push_back({{}, item});
-  if (open.object) {
-    std::sort(open.entries.begin(), open.entries.end(),
-              [](const Entry& a, const Entry& b) { return utf16_less(a.key, b.key); });
-  }
-  return open;
-}
-
-void append_scalar(std::string& out, const Value& value, std::string& scratch) {
-  if (value.is_string()) {
-    append_quoted(out, value.text(scratch));
-  } else if (value.is_number()) {
-    append_number(out, value.raw());
-  } else {
-    out += value.raw();
-  }
-}
-
 }  // namespace
 
-void append_string(std::string& out, std::string_view text) {
-  if (is_plain_ascii(text)) {
-    out += '"';
-    out += text;
-    out += '"';
+void write_valid_string(TextWriter& out, std::string_view text) {
+  char* to = out.room(6 * text.size() + 2);
+  *to++ = '"';
+  to = escape(to, text);
+  *to++ = '"';
+  out.wrote(to);
+}
+
+void write_string(TextWriter& out, std::string_view text) {
+  char* const to = out.room(text.size() + 2);
+  *to = '"';
+  if (copy_plain(to + 1, text)) {
+    to[text.size() + 1] = '"';
+    out.wrote(to + text.size() + 2);
   } else if (simdjson::validate_utf8(text.data(), text.size())) {
-    append_quoted(out, text);
+    write_valid_string(out, text);
   } else {
-    append_quoted(out, with_replacements(text));
+    write_valid_string(out, with_replacements(text));
   }
 }
 
-void append_canonical(std::string& out, const Value& value) {
-  std::string scratch;
-  std::vector<Open> stack;
-  const auto begin = [&](const Value& v) {
-    if (!v.is_object() && !v.is_array()) return append_scalar(out, v, scratch);
-    stack.push_back(open_container(v));
-    out += stack.back().object ? '{' : '[';
-  };
-  begin(value);
-  while (!stack.empty()) {
-    Open& open = stack.back();
-    if (open.next == open.entries.size()) {
-      out += open.object ? '}' : ']';
-      stack.pop_back();
-      continue;
-    }
-    if (open.next > 0) out += ',';
-    const Entry& entry = open.entries[open.next++];
-    if (open.object) {
-      append_quoted(out, entry.key);
-      out += ':';
-    }
-    const Value child = entry.value;  // `open` moves when the stack grows
-    begin(child);
-  }
+void append_string(std::string& out, std::string_view text) {
+  TextWriter writer(out, text.size() + 2);
+  write_string(writer, text);
 }
 
 }  // namespace reeve::json

@@ -4,6 +4,7 @@
 #include "policy/money.h"
 
 #include <algorithm>
+#include <charconv>
 
 namespace reeve::policy {
 
@@ -107,15 +108,18 @@ std::string format_decimal(Micros amount) {
   const uint64_t magnitude =
       negative ? uint64_t{0} - static_cast<uint64_t>(amount) : static_cast<uint64_t>(amount);
   constexpr auto kUnit = static_cast<uint64_t>(kMicrosPerUnit);
-  std::string text = (negative ? "-" : "") + std::to_string(magnitude / kUnit);
+  char text[32];
+  char* end = text;
+  if (negative) *end++ = '-';
+  end = std::to_chars(end, text + sizeof text, magnitude / kUnit).ptr;
   uint64_t rest = magnitude % kUnit;
-  if (rest == 0) return text;
-  text += '.';
+  if (rest == 0) return {text, end};
+  *end++ = '.';
   for (uint64_t place = kUnit / 10; rest != 0; place /= 10) {
-    text += static_cast<char>('0' + rest / place);
+    *end++ = static_cast<char>('0' + rest / place);
     rest %= place;
   }
-  return text;
+  return {text, end};
 }
 
 }  // namespace reeve::policy

@@ -30,6 +30,30 @@ inline uint64_t load_short(const char* p, size_t size) {
   return byte(0) | byte(size / 2) << 8 | byte(size - 1) << 16;
 }
 
+// Copies `size` bytes, which do not overlap; the end of the copy. Short ones without a call.
+inline char* copy_bytes(char* to, const char* from, size_t size) {
+  if (size > 64) {
+    std::memcpy(to, from, size);
+  } else if (size >= 16) {
+    for (size_t at = 0; at + 16 < size; at += 16) std::memcpy(to + at, from + at, 16);
+    std::memcpy(to + size - 16, from + size - 16, 16);
+  } else if (size >= 8) {
+    std::memcpy(to, from, 8);
+    std::memcpy(to + size - 8, from + size - 8, 8);
+  } else if (size >= 4) {
+    std::memcpy(to, from, 4);
+    std::memcpy(to + size - 4, from + size - 4, 4);
+  } else if (size > 0) {
+    to[0] = from[0];
+    to[size / 2] = from[size / 2];
+    to[size - 1] = from[size - 1];
+  }
+  return to + size;
+}
+inline char* copy_text(char* to, std::string_view text) {
+  return copy_bytes(to, text.data(), text.size());
+}
+
 // Whether `size` bytes are the same at both.
 inline bool same_bytes(const char* a, const char* b, size_t size) {
   if (size <= 8) return load_short(a, size) == load_short(b, size);

@@ -4,11 +4,14 @@
 
 #include <fmt/format.h>
 
+#include <cstring>
+#include <limits>
+
 namespace reeve {
 namespace {
 
 struct Parts {
-  int year, month, day, hour, minute, second, micros;
+  int year, month, day, hour, minute, second;
 };
 
 Parts parts_of(policy::Time time) {
@@ -21,15 +24,12 @@ Parts parts_of(policy::Time time) {
           static_cast<int>(static_cast<unsigned>(date.day())),
           static_cast<int>(duration_cast<hours>(rest).count()),
           static_cast<int>(duration_cast<minutes>(rest).count() % 60),
-          static_cast<int>(duration_cast<seconds>(rest).count() % 60),
-          static_cast<int>(rest.count() % 1'000'000)};
+          static_cast<int>(duration_cast<seconds>(rest).count() % 60)};
 }
 
-}  // namespace
-
-void append_time(std::string& out, policy::Time time) {
-  const Parts p = parts_of(time);
-  char text[] = "0000-00-00T00:00:00.000000Z";
+void write_second(char (&text)[kTimeBytes], policy::Time second) {
+  const Parts p = parts_of(second);
+  std::memcpy(text, "0000-00-00T00:00:00.000000Z", kTimeBytes);
   const auto put = [&text](size_t end, int value) {
     for (; value > 0; value /= 10) text[--end] = static_cast<char>('0' + value % 10);
   };
@@ -39,8 +39,34 @@ void append_time(std::string& out, policy::Time time) {
   put(13, p.hour);
   put(16, p.minute);
   put(19, p.second);
-  put(26, p.micros);
-  out.append(text, sizeof text - 1);
+}
+
+}  // namespace
+
+char* write_time(char* to, policy::Time time) {
+  // Few lines begin another second than the one before.
+  struct Second {
+    std::chrono::sys_seconds time{std::chrono::seconds(std::numeric_limits<int64_t>::min())};
+    char text[kTimeBytes];
+  };
+  thread_local Second last;
+  const auto second = std::chrono::floor<std::chrono::seconds>(time);
+  if (second != last.time) {
+    write_second(last.text, second);
+    last.time = second;
+  }
+  std::memcpy(to, last.text, kTimeBytes);
+  auto micros = static_cast<uint32_t>((time - second).count());
+  for (size_t at = kTimeBytes - 2; micros > 0; --at, micros /= 10) {
+    to[at] = static_cast<char>('0' + micros % 10);
+  }
+  return to + kTimeBytes;
+}
+
+void append_time(std::string& out, policy::Time time) {
+  char text[kTimeBytes];
+  write_time(text, time);
+  out.append(text, sizeof text);
 }
 
 std::string format_time(policy::Time time) {

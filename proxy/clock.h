@@ -17,7 +17,10 @@ inline policy::Time wall_now() {
 
 inline Steady steady_now() { return std::chrono::steady_clock::now(); }
 
-// Appends RFC 3339 in UTC with microseconds: 2026-11-22T01:02:03.000004Z.
+inline constexpr size_t kTimeBytes = 27;
+// Writes kTimeBytes bytes, RFC 3339 in UTC with microseconds: 2026-11-22T01:02:03.000004Z; their
+// end. Appends the same.
+char* write_time(char* to, policy::Time time);
 void append_time(std::string& out, policy::Time time);
 // The same to the second, for people and retry hints.
 std::string format_time(policy::Time time);

@@ -4,7 +4,6 @@
 #include "proxy/config.h"
 
 #include <fmt/format.h>
-#include <openssl/evp.h>
 
 #include <filesystem>
 #include <memory>
@@ -58,23 +57,6 @@ std::optional<Config> read(const yaml::Document& document, Diagnostics& diagnost
 }
 
 }  // namespace
-
-policy::Sha256 sha256(std::string_view text) {
-  struct Free {
-    void operator()(EVP_MD_CTX* context) const { EVP_MD_CTX_free(context); }
-  };
-  // Fetched once, and a context for each thread: both cost more than hashing a token.
-  static EVP_MD* const algorithm = EVP_MD_fetch(nullptr, "SHA256", nullptr);
-  thread_local const std::unique_ptr<EVP_MD_CTX, Free> context(EVP_MD_CTX_new());
-  policy::Sha256 hash{};
-  unsigned size = hash.size();
-  if (!EVP_DigestInit_ex2(context.get(), algorithm, nullptr) ||
-      !EVP_DigestUpdate(context.get(), text.data(), text.size()) ||
-      !EVP_DigestFinal_ex(context.get(), hash.data(), &size)) {
-    throw std::bad_alloc();  // the library has no other reason to fail
-  }
-  return hash;
-}
 
 policy::Wiring Config::wiring() const {
   policy::Wiring wiring;

@@ -13,6 +13,7 @@
 
 #include "policy/diagnostic.h"
 #include "policy/policy_set.h"
+#include "proxy/digest.h"
 #include "proxy/http/writer.h"
 #include "proxy/net/address_class.h"
 #include "proxy/stdio/child.h"
@@ -98,9 +99,6 @@ std::optional<Config> load_config(const std::string& path, Diagnostics& diagnost
 // The listeners alone: for who calls the sidecar, and need not have what the rest refers to.
 std::optional<std::vector<ListenerConfig>> load_listeners(const std::string& path,
                                                           Diagnostics& diagnostics);
-
-// SHA-256 of a secret, as policies and people's tokens are compared.
-policy::Sha256 sha256(std::string_view text);
 
 }  // namespace reeve
 

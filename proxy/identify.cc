@@ -6,7 +6,8 @@
 
 #include <string>
 
-#include "proxy/config.h"
+#include "policy/words.h"
+#include "proxy/digest.h"
 
 namespace reeve {
 namespace {
@@ -15,10 +16,7 @@ constexpr size_t kLongestToken = 8 * 1024;
 
 bool token_bytes(std::string_view text) {
   if (text.empty() || text.size() > kLongestToken) return false;
-  for (const unsigned char c : text) {
-    if (c <= ' ' || c >= 0x7f) return false;
-  }
-  return true;
+  return is_printable_ascii(text) && text.find(' ') == std::string_view::npos;
 }
 
 std::optional<std::string_view> basic_password(std::string_view encoded, std::string& scratch) {
@@ -64,21 +62,28 @@ Result<policy::AgentId, Unproven> identify(const policy::PolicySet& policy,
   bool seen[3] = {};
   std::string scratch;
   for (const http::Field& field : fields.list) {
-    int kind = -1;
-    if (http::iequals(field.name, "authorization")) {
-      kind = 0;
-    } else if (http::iequals(field.name, "proxy-authorization")) {
-      kind = 1;
-    } else if (http::iequals(field.name, "x-api-key")) {
-      kind = 2;
-    } else {
-      continue;
+    int kind = 0;
+    switch (http::name_of(field)) {
+      case http::FieldName::kAuthorization:
+        break;
+      case http::FieldName::kProxyAuthorization:
+        kind = 1;
+        break;
+      case http::FieldName::kXApiKey:
+        kind = 2;
+        break;
+      default:
+        continue;
     }
     if (seen[kind]) return Unproven{"a credential is given twice"};
     seen[kind] = true;
-    std::optional<std::string_view> token = field.value;
-    if (kind != 2) token = bearer_token(field.value, kind == 1, scratch);
-    if (!token || !token_bytes(*token)) {
+    std::optional<std::string_view> token;
+    if (kind != 2) {
+      token = bearer_token(field.value, kind == 1, scratch);
+    } else if (token_bytes(field.value)) {
+      token = field.value;
+    }
+    if (!token) {
       return Unproven{
           "a credential has no form that reeve reads; send `Authorization: Bearer TOKEN`"};
     }

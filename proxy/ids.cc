@@ -6,13 +6,39 @@
 
 #include <bit>
 #include <cstdlib>
+#include <cstring>
 #include <string>
+
+#include "policy/words.h"
 
 namespace reeve {
 
 namespace {
-constexpr char kHex[] = "0123456789abcdef";
+
+struct HexDigits {
+  char digits[256][2];
+};
+
+constexpr HexDigits make_hex_digits() {
+  constexpr char kHex[] = "0123456789abcdef";
+  HexDigits made{};
+  for (size_t i = 0; i < 256; ++i) {
+    made.digits[i][0] = kHex[i >> 4];
+    made.digits[i][1] = kHex[i & 15];
+  }
+  return made;
 }
+
+constexpr HexDigits kHexDigits = make_hex_digits();
+
+// Two characters for each of the eight bytes, the highest first.
+void write_hex(char* to, uint64_t value) {
+  for (int shift = 56; shift >= 0; shift -= 8, to += 2) {
+    std::memcpy(to, kHexDigits.digits[value >> shift & 0xff], 2);
+  }
+}
+
+}  // namespace
 
 IdSource::IdSource() {
   if (::getrandom(state_, sizeof state_, 0) != sizeof state_) std::abort();
@@ -35,24 +61,29 @@ CallId IdSource::next(policy::Time now) {
       std::chrono::duration_cast<std::chrono::milliseconds>(now.time_since_epoch()).count());
   const uint64_t high = (ms << 16) | 0x7000 | (random() & 0x0fff);
   const uint64_t low = (random() & 0x3fff'ffff'ffff'ffff) | 0x8000'0000'0000'0000;
-  CallId id{};
-  size_t at = 0;
-  for (int nibble = 0; nibble < 32; ++nibble) {
-    if (nibble == 8 || nibble == 12 || nibble == 16 || nibble == 20) id[at++] = '-';
-    const uint64_t half = nibble < 16 ? high : low;
-    id[at++] = kHex[(half >> (60 - 4 * (nibble % 16))) & 0xf];
+  char digits[32];
+  write_hex(digits, high);
+  write_hex(digits + 16, low);
+  CallId id;
+  char* to = copy_bytes(id.data(), digits, 8);
+  for (size_t at = 8; at < 20; at += 4) {
+    *to++ = '-';
+    to = copy_bytes(to, digits + at, 4);
   }
+  *to++ = '-';
+  copy_bytes(to, digits + 20, 12);
   return id;
+}
+
+char* write_hex(char* to, const uint8_t* data, size_t size) {
+  for (size_t i = 0; i < size; ++i, to += 2) std::memcpy(to, kHexDigits.digits[data[i]], 2);
+  return to;
 }
 
 void append_hex(std::string& out, const uint8_t* data, size_t size) {
   const size_t at = out.size();
   out.resize(at + 2 * size);
-  char* to = out.data() + at;
-  for (size_t i = 0; i < size; ++i) {
-    *to++ = kHex[data[i] >> 4];
-    *to++ = kHex[data[i] & 0xf];
-  }
+  write_hex(out.data() + at, data, size);
 }
 
 }  // namespace reeve

@@ -25,7 +25,9 @@ class IdSource {
   uint64_t state_[4];
 };
 
-// Appends `size` bytes in lower-case hexadecimal.
+// Writes `size` bytes in lower-case hexadecimal, two characters for each; their end.
+char* write_hex(char* to, const uint8_t* data, size_t size);
+// Appends the same.
 void append_hex(std::string& out, const uint8_t* data, size_t size);
 
 }  // namespace reeve

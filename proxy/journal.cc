@@ -5,7 +5,6 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <openssl/evp.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -14,7 +13,9 @@
 #include <cerrno>
 #include <cstring>
 
+#include "policy/text_writer.h"
 #include "proxy/clock.h"
+#include "proxy/digest.h"
 #include "proxy/ids.h"
 
 namespace reeve {
@@ -26,13 +27,9 @@ constexpr off_t kLongestLine = 16 * 1024 * 1024;
 
 }  // namespace
 
-Journal::Journal(int fd, std::string path)
-    : fd_(fd), path_(std::move(path)), prev_(kNoPrevious), digest_context_(EVP_MD_CTX_new()) {}
+Journal::Journal(int fd, std::string path) : fd_(fd), path_(std::move(path)), prev_(kNoPrevious) {}
 
-Journal::~Journal() {
-  EVP_MD_CTX_free(digest_context_);
-  ::close(fd_);
-}
+Journal::~Journal() { ::close(fd_); }
 
 Result<std::unique_ptr<Journal>> Journal::open(const std::string& path) {
   const int fd = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0600);
@@ -108,32 +105,27 @@ Result<bool> Journal::recover() {
 }
 
 void Journal::add_line(uint64_t seq, const JournalLine& line) {
+  constexpr size_t kFrame = 256;  // more than all but the members takes
   const size_t begin = block_.size();
-  const fmt::format_int number(seq);
-  block_ += "{\"v\":1,\"seq\":";
-  block_.append(number.data(), number.size());
-  block_ += ",\"time\":\"";
-  append_time(block_, line.time);
-  block_ += "\",\"kind\":\"";
-  block_ += line.kind;
-  block_ += '"';
-  block_ += line.members;
-  block_ += ",\"prev\":\"";
-  block_ += hash_;
-  block_ += "\"}";
-  uint8_t hash[32];
-  unsigned size = sizeof hash;
-  // Fetched once: an implicit fetch at each line costs more than the hash.
-  static EVP_MD* const algorithm = EVP_MD_fetch(nullptr, "SHA256", nullptr);
-  EVP_DigestInit_ex2(digest_context_, algorithm, nullptr);
-  EVP_DigestUpdate(digest_context_, block_.data() + begin, block_.size() - begin);
-  EVP_DigestFinal_ex(digest_context_, hash, &size);
-  hash_.clear();
-  append_hex(hash_, hash, size);
-  block_.pop_back();
-  block_ += ",\"hash\":\"";
-  block_ += hash_;
-  block_ += "\"}\n";
+  TextWriter out(block_, kFrame + line.kind.size() + line.members.size() + 2 * hash_.size());
+  out.text("{\"v\":1,\"seq\":");
+  out.number(seq);
+  out.text(",\"time\":\"");
+  out.wrote(write_time(out.room(kTimeBytes), line.time));
+  out.text("\",\"kind\":\"");
+  out.text(line.kind);
+  out.character('"');
+  out.text(line.members);
+  out.text(",\"prev\":\"");
+  out.text(hash_);
+  out.text("\"}");
+  char* const end = out.room(0);
+  const policy::Sha256 hash = sha256({block_.data() + begin, end});
+  write_hex(hash_.data(), hash.data(), hash.size());
+  out.wrote(end - 1);  // the brace comes behind the hash
+  out.text(",\"hash\":\"");
+  out.text(hash_);
+  out.text("\"}\n");
 }
 
 bool Journal::append(std::span<const JournalLine> lines) {

@@ -19,8 +19,6 @@
 #include "policy/call.h"
 #include "policy/result.h"
 
-struct evp_md_ctx_st;
-
 namespace reeve {
 
 struct JournalLine {
@@ -73,7 +71,6 @@ class Journal {
   std::string hash_;         // of the block's last line
   uint64_t size_ = 0;        // of the file, whole lines only
   bool dirty_tail_ = false;  // bytes after size_ that could not be taken back
-  evp_md_ctx_st* digest_context_ = nullptr;
 };
 
 }  // namespace reeve

@@ -2,14 +2,15 @@
 // be able to neither forge a line nor fill the disk with one. Tested by tests/e2e/record_test.mjs.
 #include "proxy/record.h"
 
-#include <fmt/format.h>
+#include <cstring>
 
-#include "policy/json.h"
+#include "policy/json_write.h"
 
 namespace reeve {
 namespace {
 
 constexpr size_t kLongestText = 1024;
+constexpr size_t kUsualLine = 512;  // more grows the line's text
 
 // The longest prefix within the bound that ends at a character's end.
 std::string_view bounded(std::string_view text) {
@@ -28,7 +29,12 @@ class Name {
     put({name, size - 1});
     put("\":");
   }
-  operator std::string_view() const { return {text_, size_}; }
+  // Behind them more bytes may be written than the name has.
+  void write(TextWriter& out) const {
+    char* const to = out.room(sizeof text_);
+    std::memcpy(to, text_, sizeof text_);
+    out.wrote(to + size_);
+  }
 
  private:
   consteval void put(std::string_view part) {
@@ -38,39 +44,51 @@ class Name {
   size_t size_ = 0;
 };
 
-void member(std::string& out, const Name& name, std::string_view text) {
+void member(TextWriter& out, const Name& name, std::string_view text) {
   if (text.empty()) return;
-  out += std::string_view(name);
-  json::append_string(out, bounded(text));
+  name.write(out);
+  json::write_string(out, bounded(text));
 }
 
-void hex_member(std::string& out, const Name& name, const policy::Sha256& hash) {
-  out += std::string_view(name);
-  out += '"';
-  append_hex(out, hash.data(), hash.size());
-  out += '"';
+void hex_member(TextWriter& out, const Name& name, const policy::Sha256& hash) {
+  name.write(out);
+  char* to = out.room(2 * hash.size() + 2);
+  *to++ = '"';
+  to = write_hex(to, hash.data(), hash.size());
+  *to++ = '"';
+  out.wrote(to);
 }
 
-void number(std::string& out, const Name& name, std::string_view digits) {
-  out += std::string_view(name);
-  out += digits;
+void number(TextWriter& out, const Name& name, std::string_view digits) {
+  name.write(out);
+  out.text(digits);
 }
 
-void number(std::string& out, const Name& name, uint64_t value) {
-  const fmt::format_int digits(value);
-  number(out, name, std::string_view(digits.data(), digits.size()));
+void number(TextWriter& out, const Name& name, uint64_t value) {
+  name.write(out);
+  out.number(value);
+}
+
+// `file:line`.
+void place(TextWriter& out, const Name& name, const Place& at) {
+  name.write(out);
+  json::write_string(out, bounded(at.file));
+  out.wrote(out.room(0) - 1);  // over the closing quote
+  out.character(':');
+  out.number(at.line);
+  out.character('"');
 }
 
 // Milliseconds with three places.
-void duration(std::string& out, const Name& name, Steady::duration time) {
+void duration(TextWriter& out, const Name& name, Steady::duration time) {
   using std::chrono::microseconds;
-  const auto micros = std::chrono::round<microseconds>(time).count();
-  const uint64_t rest = static_cast<uint64_t>(micros % 1000);
-  number(out, name, static_cast<uint64_t>(micros / 1000));
+  const uint64_t micros = static_cast<uint64_t>(std::chrono::round<microseconds>(time).count());
+  const uint64_t rest = micros % 1000;
+  number(out, name, micros / 1000);
   const char places[] = {'.', static_cast<char>('0' + rest / 100),
                          static_cast<char>('0' + rest / 10 % 10),
                          static_cast<char>('0' + rest % 10)};
-  out.append(places, sizeof places);
+  out.text({places, sizeof places});
 }
 
 // The trace id of a W3C traceparent (version 00): 32 hexadecimal digits, not all zero.
@@ -95,7 +113,7 @@ std::string_view target_of(const Exchange& x) {
   return x.upstream && x.is_mcp() && !x.call.action.empty() ? std::string_view{} : x.head.path;
 }
 
-void append_who_and_what(std::string& out, const Exchange& x) {
+void write_who_and_what(TextWriter& out, const Exchange& x) {
   member(out, "call", view(x.id));
   member(out, "trace", trace_id(x.head.fields));
   if (const policy::AgentInfo* agent = x.agent_info()) {
@@ -121,7 +139,10 @@ void begin_line(std::string& out, Exchange& x) {
     return;
   }
   out.clear();
-  append_who_and_what(out, x);
+  {
+    TextWriter writer(out, kUsualLine);
+    write_who_and_what(writer, x);
+  }
   x.described = out.size();
 }
 
@@ -136,8 +157,8 @@ std::string_view decision_name(const Exchange& x) {
 }
 
 void write_decision(Exchange& x) {
-  std::string& out = x.connection.line;
-  begin_line(out, x);
+  begin_line(x.connection.line, x);
+  TextWriter out(x.connection.line, kUsualLine);
   if (x.args_sha256) hex_member(out, "args_sha256", *x.args_sha256);
   member(out, "decision", decision_name(x));
   member(out, "reason",
@@ -151,9 +172,7 @@ void write_decision(Exchange& x) {
   }
   if (const policy::RuleInfo* rule = x.decision.rule) {
     member(out, "rule", rule->id);
-    if (rule->at.line != 0) {
-      member(out, "at", fmt::format("{}:{}", rule->at.file, rule->at.line));
-    }
+    if (rule->at.line != 0) place(out, "at", rule->at);
     member(out, "because", rule->because);
   }
   for (const auto* why : {&x.refusal, &x.overlooked}) {
@@ -166,8 +185,8 @@ void write_decision(Exchange& x) {
 }
 
 void write_outcome(Exchange& x) {
-  std::string& out = x.connection.line;
-  begin_line(out, x);
+  begin_line(x.connection.line, x);
+  TextWriter out(x.connection.line, kUsualLine);
   member(out, "decision", decision_name(x));
   number(out, "status", static_cast<uint64_t>(x.status));
   member(out, "error", x.error);

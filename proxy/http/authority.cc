@@ -22,14 +22,6 @@ bool is_ipv6(std::string_view text) {
          inet_pton(AF_INET6, terminated.data(), &address) == 1;
 }
 
-bool is_host(std::string_view text) {
-  if (text.empty() || text.size() > kNameBytesMax) return false;
-  if (text.front() == '[') {
-    return text.back() == ']' && is_ipv6(text.substr(1, text.size() - 2));
-  }
-  return std::all_of(text.begin(), text.end(), [](char c) { return is(c, kHostChar); });
-}
-
 bool read_port(std::string_view text, uint16_t& port) {
   if (text.empty() || text.size() > 5 || text.front() == '0') return false;
   uint32_t value = 0;
@@ -44,14 +36,21 @@ bool read_port(std::string_view text, uint16_t& port) {
 }  // namespace
 
 std::optional<Authority> parse_authority(std::string_view text) {
-  Authority found;
-  const size_t bracket = text.rfind(']');
-  const size_t colon = text.find(':', bracket == std::string_view::npos ? 0 : bracket);
-  found.host = text.substr(0, colon);
-  if (colon != std::string_view::npos && !read_port(text.substr(colon + 1), found.port)) {
-    return std::nullopt;
+  size_t end = 0;  // of the host
+  if (text.starts_with('[')) {
+    const size_t bracket = text.rfind(']');
+    if (bracket == std::string_view::npos || !is_ipv6(text.substr(1, bracket - 1))) {
+      return std::nullopt;
+    }
+    end = bracket + 1;
+  } else {
+    while (end < text.size() && is(text[end], kHostChar)) ++end;
   }
-  if (!is_host(found.host)) return std::nullopt;
+  if (end == 0 || end > kNameBytesMax) return std::nullopt;
+  Authority found;
+  found.host = text.substr(0, end);
+  if (end == text.size()) return found;
+  if (text[end] != ':' || !read_port(text.substr(end + 1), found.port)) return std::nullopt;
   return found;
 }
 

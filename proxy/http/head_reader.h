@@ -1,6 +1,5 @@
-// Splits a whole head into its parts with Beast's basic_parser, and notes the fields that decide
-// how the message is framed. The one door to Beast: its headers stay in head_reader.cc.
-// Internal to http/.
+// Reads a whole head in one pass: checks every byte, splits it into views, finds out which name
+// each field has, and notes the fields that decide how the message is framed. Internal to http/.
 #ifndef REEVE_PROXY_HTTP_HEAD_READER_H_
 #define REEVE_PROXY_HTTP_HEAD_READER_H_
 
@@ -19,23 +18,26 @@ struct SoleField {
 };
 
 struct HeadReading {
-  explicit HeadReading(Fields& into) : fields(into) {}
+  explicit HeadReading(Fields& to) : fields(&to) {}
 
   std::string_view method, target;  // of a request
   int status = 0;                   // of a response
   std::string_view reason;
   int minor_version = 1;
-  Fields& fields;  // every field line, in order
+  Fields* fields;  // every field line, in order
   SoleField host, content_length, transfer_encoding, expect;
   bool close = false;  // options of Connection
   bool keep_alive = false;
-  bool nominates = false;  // Connection lists other names too
+  bool nominates = false;       // Connection lists other names too
+  const char* wrong = nullptr;  // a value that is malformed though its bytes are not
 };
 
-// Reads `head`, which HeadScanner let pass. Null on success, else what is wrong. Views point into
-// `head`; nothing is allocated but the growth of `fields`.
-const char* read_request_head(std::string_view head, HeadReading& out);
-const char* read_response_head(std::string_view head, HeadReading& out);
+// How many bytes at the beginning of `buffer` are a head; 0 when it does not begin with a whole one
+// that HeadScanner would pass too, of at most `most_fields`. What else it may be is HeadScanner's
+// to say; `out.fields` is then cleared. Empty lines before a request are not taken. Views point
+// into `buffer`; nothing is allocated but the growth of `fields`.
+size_t read_request_head(std::string_view buffer, size_t most_fields, HeadReading& out);
+size_t read_response_head(std::string_view buffer, size_t most_fields, HeadReading& out);
 
 // The framing that both directions share. Refuses a length beside a coding, repeated fields, a
 // length that is not 1 to 19 digits up to 2^63-1, and any coding but `chunked`. kNone when neither

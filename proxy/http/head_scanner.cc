@@ -5,44 +5,15 @@
 #include "proxy/http/head_scanner.h"
 
 #include <algorithm>
-#include <bit>
-#include <cstring>
 
 #include "proxy/http/chars.h"
+#include "proxy/http/scan.h"
 
 namespace reeve::http {
 namespace {
 
-constexpr uint8_t kMethodBytesMax = 32;
 constexpr uint8_t kEmptyLinesMax = 2;  // RFC 9112, 2.2 asks for one
 constexpr std::string_view kVersionPrefix = "HTTP/";
-
-// The first byte from `p` on that is no byte of a field value. Eight at a time: a byte below SP or
-// equal to DEL leaves its high bit set in `odd`, and the lowest such bit is exact.
-const char* skip_value(const char* p, const char* end) {
-  constexpr uint64_t kOnes = ~uint64_t{0} / 255;
-  constexpr uint64_t kHighBits = kOnes * 0x80;
-  while (std::endian::native == std::endian::little && end - p >= 8) {
-    uint64_t word;
-    std::memcpy(&word, p, sizeof word);
-    const uint64_t del = word ^ (kOnes * 0x7f);
-    const uint64_t odd = (((word - kOnes * 0x20) & ~word) | ((del - kOnes) & ~del)) & kHighBits;
-    if (odd == 0) {
-      p += 8;
-      continue;
-    }
-    p += std::countr_zero(odd) / 8;
-    if (*p != '\t') return p;
-    ++p;
-  }
-  while (p != end && is(*p, kFieldValue)) ++p;
-  return p;
-}
-
-const char* skip(const char* p, const char* end, uint8_t classes) {
-  while (p != end && is(*p, classes)) ++p;
-  return p;
-}
 
 const char* describe_line_byte(char c, const char* otherwise) {
   if (c == '\n') return "a line ends with a bare LF";

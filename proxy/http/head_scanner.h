@@ -1,12 +1,12 @@
 // Walks a head byte by byte as it arrives, and refuses at the first byte that cannot be part of
 // one.
 //
-// Beast reads a head once it is whole; until then somebody must find its end without looking at
-// bytes over and over, count, and hang up on TLS, SOCKS, HTTP/2, HTTP/0.9, bare LF and other bytes
-// that would otherwise be awaited to a time-out. What passes here has CRLF line ends only, one
-// space between the parts of the start line, token names directly before their colon, no folded
-// line and no control byte but HTAB in a value. What fields mean is not judged here. Internal to
-// http/.
+// HeadReader takes a head that is there whole and has nothing odd. For all others somebody must
+// find the end without looking at bytes over and over, count, say what is wrong, and hang up on
+// TLS, SOCKS, HTTP/2, HTTP/0.9, bare LF and other bytes that would otherwise be awaited to a
+// time-out. What passes here has CRLF line ends only, one space between the parts of the start
+// line, token names directly before their colon, no folded line and no control byte but HTAB in a
+// value. What fields mean is not judged here. Internal to http/.
 #ifndef REEVE_PROXY_HTTP_HEAD_SCANNER_H_
 #define REEVE_PROXY_HTTP_HEAD_SCANNER_H_
 
@@ -28,6 +28,7 @@ enum class Progress : uint8_t { kMore, kDone, kFault };
 class HeadScanner {
  public:
   enum class Start : uint8_t { kRequestLine, kStatusLine };
+  static constexpr uint8_t kMethodBytesMax = 32;
 
   void reset(Start start);
 

@@ -1,4 +1,4 @@
-// HTTP/1.1 messages as views into a connection's buffer; no Beast type leaves http/.
+// HTTP/1.1 messages as views into a connection's buffer.
 #ifndef REEVE_PROXY_HTTP_MESSAGE_H_
 #define REEVE_PROXY_HTTP_MESSAGE_H_
 
@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "policy/call.h"
+#include "proxy/http/field_name.h"
 
 namespace reeve::http {
 
@@ -31,14 +32,29 @@ inline bool iequals(std::string_view a, std::string_view b) {
   return a.size() == b.size() && same_letters(a, b);
 }
 
+// Which name a field has; looks only where no parser has looked.
+inline FieldName name_of(const Field& field) {
+  return field.known != 0 ? static_cast<FieldName>(field.known) : field_name(field.name);
+}
+
+// Whether a field has this name, in any case.
+inline bool has_name(const Field& field, const FieldKey& key) {
+  const FieldName name = name_of(field);
+  return name == key.name && (name >= kFirstListed || iequals(field.name, key.text));
+}
+
 struct Fields {
   std::vector<Field> list;  // in order, values without outer whitespace; capacity is reused
+  // The bits of all names that `list` may hold (bit_of()): a parser knows. Whoever fills the list
+  // otherwise leaves this as it is.
+  uint64_t present = ~uint64_t{0};
 
+  bool may_have(const FieldKey& key) const { return (present & bit_of(key.name)) != 0; }
   // The value of the only field of this name; nothing when absent or repeated.
-  std::optional<std::string_view> single(std::string_view name) const;
-  size_t count(std::string_view name) const;
+  std::optional<std::string_view> single(FieldKey key) const;
+  size_t count(FieldKey key) const;
   // Whether one of the comma-separated values of the fields `name` is `token` (case-insensitive).
-  bool lists(std::string_view name, std::string_view token) const;
+  bool lists(FieldKey key, std::string_view token) const;
 };
 
 // A request that passed every check of parser.h. Views into the parsed buffer. Fields that

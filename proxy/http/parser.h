@@ -1,9 +1,10 @@
 // Parsers are fed, they do not read: bytes in, done, more or fault out.
 //
-// HeadScanner (head_scanner.h: HeadLimits, Progress) checks the bytes as they come, Beast's
-// basic_parser reads the syntax of a whole head, and what both let pass is refused here: ambiguous
-// framing, unknown codings, a missing, double or malformed Host, odd methods and targets. Bodies
-// are decoded by a small strict decoder of our own. README.md says why it is cut so.
+// A head that is there whole is read in one pass (head_reader.h); of any other HeadScanner
+// (head_scanner.h: HeadLimits, Progress) checks the bytes as they come. What both let pass is
+// refused here: ambiguous framing, unknown codings, a missing, double or malformed Host, odd
+// methods and targets. Bodies are decoded by a small strict decoder of our own. README.md says why
+// it is cut so.
 #ifndef REEVE_PROXY_HTTP_PARSER_H_
 #define REEVE_PROXY_HTTP_PARSER_H_
 
@@ -29,13 +30,15 @@ class RequestParser {
 
   const RequestHead& head() const { return head_; }
   // Consumed by the head and the one or two empty lines that may precede it, after kDone.
-  size_t head_bytes() const { return scanner_.end(); }
+  size_t head_bytes() const { return head_bytes_; }
   Fault fault() const { return fault_; }
 
  private:
   HeadLimits limits_;
   HeadScanner scanner_;
   RequestHead head_;
+  size_t head_bytes_ = 0;
+  bool fresh_ = true;  // no bytes of this message have been seen yet
   Fault fault_;
 };
 
@@ -50,15 +53,18 @@ class ResponseParser {
   Progress parse(std::string_view buffer);
 
   const ResponseHead& head() const { return head_; }
-  size_t head_bytes() const { return interim_bytes_ + scanner_.end(); }  // interim ones included
+  size_t head_bytes() const { return head_bytes_; }  // interim ones included
   Fault fault() const { return fault_; }
 
  private:
+  Progress parse_one(std::string_view buffer, size_t& size);
+
   HeadLimits limits_;
   HeadScanner scanner_;
   ResponseHead head_;
-  size_t interim_bytes_ = 0;  // of the interim answers before the final one
+  size_t head_bytes_ = 0;  // of the heads that are whole
   int interim_ = 0;
+  bool fresh_ = true;  // no bytes of this head have been seen yet
   bool head_request_ = false;
   Fault fault_;
 };

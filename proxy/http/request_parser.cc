@@ -94,9 +94,8 @@ Fault read_expect(const SoleField& expect, RequestHead& head) {
   return {};
 }
 
-Fault judge(std::string_view bytes, RequestHead& head) {
-  HeadReading reading(head.fields);
-  if (const char* wrong = read_request_head(bytes, reading)) return {400, wrong};
+Fault judge(const HeadReading& reading, RequestHead& head) {
+  if (reading.wrong != nullptr) return {400, reading.wrong};
   head.method = reading.method;
   head.target = reading.target;
   head.minor_version = reading.minor_version;
@@ -118,6 +117,8 @@ Fault judge(std::string_view bytes, RequestHead& head) {
 void RequestParser::reset() {
   scanner_.reset(HeadScanner::Start::kRequestLine);
   fault_ = {};
+  head_bytes_ = 0;
+  fresh_ = true;
   std::vector<Field> kept = std::move(head_.fields.list);
   kept.clear();
   head_ = RequestHead();
@@ -126,11 +127,29 @@ void RequestParser::reset() {
 
 Progress RequestParser::parse(std::string_view buffer) {
   if (fault_) return Progress::kFault;
-  const Progress progress = scanner_.scan(buffer, limits_);
-  if (progress == Progress::kMore) return progress;
-  fault_ = progress == Progress::kFault
-               ? scanner_.fault()
-               : judge(buffer.substr(scanner_.begin(), scanner_.end() - scanner_.begin()), head_);
+  HeadReading reading(head_.fields);
+  if (fresh_ && !buffer.empty()) {
+    // Tried once only, so that a head that drips in is not read over and over.
+    fresh_ = false;
+    head_bytes_ = read_request_head(buffer.substr(0, limits_.head_bytes), limits_.fields, reading);
+  }
+  if (head_bytes_ == 0) {
+    const Progress progress = scanner_.scan(buffer, limits_);
+    if (progress == Progress::kMore) return progress;
+    if (progress == Progress::kFault) {
+      fault_ = scanner_.fault();
+      return progress;
+    }
+    const std::string_view head =
+        buffer.substr(scanner_.begin(), scanner_.end() - scanner_.begin());
+    reading = HeadReading(head_.fields);
+    if (read_request_head(head, limits_.fields, reading) != head.size()) {
+      fault_ = {400, "a malformed head"};
+      return Progress::kFault;
+    }
+    head_bytes_ = scanner_.end();
+  }
+  fault_ = judge(reading, head_);
   return fault_ ? Progress::kFault : Progress::kDone;
 }
 

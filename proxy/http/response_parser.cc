@@ -11,9 +11,8 @@ namespace {
 
 constexpr int kInterimMax = 16;
 
-Fault judge(std::string_view bytes, bool head_request, ResponseHead& head) {
-  HeadReading reading(head.fields);
-  if (const char* wrong = read_response_head(bytes, reading)) return {502, wrong};
+Fault judge(const HeadReading& reading, bool head_request, ResponseHead& head) {
+  if (reading.wrong != nullptr) return {502, reading.wrong};
   head.status = reading.status;
   head.reason = reading.reason;
   head.minor_version = reading.minor_version;
@@ -52,30 +51,54 @@ void clear(ResponseHead& head) {
 void ResponseParser::reset(std::string_view request_method) {
   scanner_.reset(HeadScanner::Start::kStatusLine);
   clear(head_);
-  interim_bytes_ = 0;
+  head_bytes_ = 0;
   interim_ = 0;
+  fresh_ = true;
   head_request_ = request_method == "HEAD";
   fault_ = {};
 }
 
-Progress ResponseParser::parse(std::string_view buffer) {
-  while (!fault_) {
-    const std::string_view rest = buffer.substr(interim_bytes_);
-    const Progress progress = scanner_.scan(rest, limits_);
+// Reads one head at the beginning of `buffer`; `size` is how long it is.
+Progress ResponseParser::parse_one(std::string_view buffer, size_t& size) {
+  HeadReading reading(head_.fields);
+  size = 0;
+  if (fresh_ && !buffer.empty()) {
+    // Tried once only, so that a head that drips in is not read over and over.
+    fresh_ = false;
+    size = read_response_head(buffer.substr(0, limits_.head_bytes), limits_.fields, reading);
+  }
+  if (size == 0) {
+    const Progress progress = scanner_.scan(buffer, limits_);
     if (progress == Progress::kMore) return progress;
     if (progress == Progress::kFault) {
       fault_ = {502, scanner_.fault().detail};
-      break;
+      return progress;
     }
-    fault_ = judge(rest.substr(0, scanner_.end()), head_request_, head_);
+    size = scanner_.end();
+    reading = HeadReading(head_.fields);
+    if (read_response_head(buffer.substr(0, size), limits_.fields, reading) != size) {
+      fault_ = {502, "a malformed head"};
+      return Progress::kFault;
+    }
+  }
+  fault_ = judge(reading, head_request_, head_);
+  return fault_ ? Progress::kFault : Progress::kDone;
+}
+
+Progress ResponseParser::parse(std::string_view buffer) {
+  while (!fault_) {
+    size_t size = 0;
+    const Progress progress = parse_one(buffer.substr(head_bytes_), size);
+    if (progress == Progress::kMore) return progress;
+    head_bytes_ += size;
     if (fault_ || head_.status >= 200) break;
     // An interim answer: the final one begins after it.
-    interim_bytes_ += scanner_.end();
-    if (++interim_ > kInterimMax || interim_bytes_ > limits_.head_bytes || !head_.keep_alive) {
+    if (++interim_ > kInterimMax || head_bytes_ > limits_.head_bytes || !head_.keep_alive) {
       fault_ = {502, "interim answers without end"};
       break;
     }
     scanner_.reset(HeadScanner::Start::kStatusLine);
+    fresh_ = true;
     clear(head_);
   }
   return fault_ ? Progress::kFault : Progress::kDone;

@@ -10,8 +10,9 @@
 #include <cassert>
 #include <iterator>
 
+#include "policy/text_writer.h"
 #include "proxy/http/chars.h"
-#include "proxy/http/field_class.h"
+#include "proxy/http/field_name.h"
 
 namespace reeve::http {
 namespace {
@@ -31,31 +32,63 @@ void add_length(std::string& out, uint64_t length) {
   out.append("\r\n");
 }
 
-bool any_name(std::span<const std::string_view> names, std::string_view name) {
-  return std::any_of(names.begin(), names.end(),
-                     [name](std::string_view one) { return iequals(one, name); });
-}
-
-bool any_field(std::span<const Field> fields, std::string_view name) {
-  return std::any_of(fields.begin(), fields.end(),
-                     [name](const Field& one) { return iequals(one.name, name); });
-}
-
 // Names that CGI-style backends would take for others have `_` for `-`.
 bool per_hop_in_any_spelling(std::string_view name) {
   constexpr size_t kLongest = 24;  // no per-hop name is longer
   char dashed[kLongest];
   if (name.size() > kLongest) return false;
   std::replace_copy(name.begin(), name.end(), dashed, '_', '-');
-  return field_class({dashed, name.size()}) == FieldClass::kPerHop;
+  return field_class(field_name({dashed, name.size()})) == FieldClass::kPerHop;
 }
 
-// Room for the head, so that appending does not grow the buffer step by step.
-void reserve(std::string& out, const Fields& fields, size_t other) {
-  size_t bytes = other;
-  for (const Field& one : fields.list) bytes += one.name.size() + one.value.size() + 4;
-  if (out.capacity() - out.size() < bytes) out.reserve(out.size() + bytes);
+// The names that are not passed on because they are dropped or written by reeve.
+class LeftOut {
+ public:
+  LeftOut(std::span<const std::string_view> drop, std::span<const Field> extra)
+      : drop_(drop), extra_(extra) {
+    for (std::string_view name : drop) names_ |= bit_of(field_name(name));
+    for (const Field& one : extra) names_ |= bit_of(name_of(one));
+  }
+
+  bool has(const Field& field, FieldName name) const {
+    if ((names_ & bit_of(name)) == 0) return false;
+    if (name >= kFirstListed) return true;
+    const auto same = [&field](std::string_view other) { return iequals(other, field.name); };
+    return std::any_of(drop_.begin(), drop_.end(), same) ||
+           std::any_of(extra_.begin(), extra_.end(),
+                       [&same](const Field& one) { return same(one.name); });
+  }
+
+ private:
+  uint64_t names_ = 0;
+  std::span<const std::string_view> drop_;
+  std::span<const Field> extra_;
+};
+
+void write_field(TextWriter& out, std::string_view name, std::string_view value) {
+  char* to = copy_text(out.room(name.size() + value.size() + 4), name);
+  *to++ = ':';
+  *to++ = ' ';
+  to = copy_text(to, value);
+  *to++ = '\r';
+  *to++ = '\n';
+  out.wrote(to);
 }
+
+void write_length(TextWriter& out, uint64_t length) {
+  out.text("Content-Length: ");
+  out.number(length);
+  out.text("\r\n");
+}
+
+size_t room_for(std::span<const Field> fields) {
+  size_t bytes = 0;
+  for (const Field& one : fields) bytes += one.name.size() + one.value.size() + 4;
+  return bytes;
+}
+
+// More than the constant parts of a head take.
+constexpr size_t kOtherText = 128;
 
 bool forbids_body(int status) { return status < 200 || status == 204 || status == 304; }
 
@@ -67,48 +100,70 @@ void add_status_line(std::string& out, int status, std::string_view reason) {
 
 }  // namespace
 
-bool forwardable(std::string_view name, const FieldPolicy& policy) {
+namespace {
+
+bool forwardable(const Field& field, FieldName name, const FieldPolicy& policy,
+                 FieldName credential) {
   const FieldClass found = field_class(name);
   if (found == FieldClass::kPerHop) return false;
-  if (!policy.credential_name.empty() && iequals(name, policy.credential_name)) return false;
-  const bool underscore = name.find('_') != std::string_view::npos;
-  if (found == FieldClass::kOrdinary && !underscore) return true;
-  return !(underscore && per_hop_in_any_spelling(name)) &&
+  if (name == credential && (name >= kFirstListed || iequals(field.name, policy.credential_name))) {
+    return false;
+  }
+  if (found == FieldClass::kOrdinary && name != FieldName::kUnderscore) return true;
+  const bool underscore = field.name.find('_') != std::string_view::npos;
+  return !(underscore && per_hop_in_any_spelling(field.name)) &&
          std::any_of(policy.pass_headers.begin(), policy.pass_headers.end(),
-                     [name](const std::string& one) { return iequals(one, name); });
+                     [&field](const std::string& one) { return iequals(one, field.name); });
+}
+
+// kUnread, which no field has, without one.
+FieldName credential_name(const FieldPolicy& policy) {
+  return policy.credential_name.empty() ? FieldName::kUnread : field_name(policy.credential_name);
+}
+
+}  // namespace
+
+bool forwardable(std::string_view name, const FieldPolicy& policy) {
+  return forwardable(Field{name, {}}, field_name(name), policy, credential_name(policy));
 }
 
 void write_request_head(std::string& out, const RequestTarget& target, const RequestHead& head,
                         const FieldPolicy& policy, Framing framing, uint64_t content_length,
                         std::span<const std::string_view> drop, std::span<const Field> extra) {
   assert(framing != Framing::kUntilClose);
-  reserve(out, head.fields,
-          256 + target.path.size() + target.query.size() + target.authority.size());
-  out.append(target.method).append(" ").append(target.path);
-  if (target.has_query) out.append("?").append(target.query);
-  out.append(" HTTP/1.1\r\n");
-  add_field(out, "Host", target.authority);
+  TextWriter text(out, kOtherText + target.method.size() + target.path.size() +
+                           target.query.size() + target.authority.size() +
+                           policy.credential_name.size() + policy.credential_value.size() +
+                           room_for(head.fields.list) + room_for(extra));
+  text.text(target.method);
+  text.text(" ");
+  text.text(target.path);
+  if (target.has_query) {
+    text.text("?");
+    text.text(target.query);
+  }
+  text.text(" HTTP/1.1\r\n");
+  write_field(text, "Host", target.authority);
+  const LeftOut left_out(drop, extra);
+  const FieldName credential = credential_name(policy);
   for (const Field& one : head.fields.list) {
-    if (!forwardable(one.name, policy) || any_name(drop, one.name) || any_field(extra, one.name)) {
-      continue;
-    }
+    const FieldName name = name_of(one);
+    if (!forwardable(one, name, policy, credential) || left_out.has(one, name)) continue;
     // The parser took out the ordinary fields that Connection lists; this is one that was lifted.
-    if (field_class(one.name) != FieldClass::kOrdinary &&
-        head.fields.lists("connection", one.name)) {
+    if (field_class(name) != FieldClass::kOrdinary && head.fields.lists("connection", one.name)) {
       continue;
     }
-    add_field(out, one.name, one.value);
+    write_field(text, one.name, one.value);
   }
-  if (!policy.credential_name.empty()) {
-    add_field(out, policy.credential_name, policy.credential_value);
-  }
-  for (const Field& one : extra) add_field(out, one.name, one.value);
+  if (!policy.credential_name.empty())
+    write_field(text, policy.credential_name, policy.credential_value);
+  for (const Field& one : extra) write_field(text, one.name, one.value);
   if (framing == Framing::kChunked) {
-    out.append("Transfer-Encoding: chunked\r\n");
+    text.text("Transfer-Encoding: chunked\r\n");
   } else if (framing == Framing::kLength) {
-    add_length(out, content_length);
+    write_length(text, content_length);
   }
-  out.append("\r\n");
+  text.text("\r\n");
 }
 
 void write_response_head(std::string& out, int status, std::string_view reason,
@@ -116,25 +171,32 @@ void write_response_head(std::string& out, int status, std::string_view reason,
                          std::span<const Field> extra, Framing framing, uint64_t content_length,
                          bool keep_alive, int minor_version) {
   assert(framing != Framing::kChunked || minor_version == 1);
-  reserve(out, fields, 256 + reason.size());
-  add_status_line(out, status, reason);
+  if (reason.empty()) reason = reason_phrase(status);
+  TextWriter text(out, kOtherText + reason.size() + room_for(fields.list) + room_for(extra));
+  text.text("HTTP/1.1 ");
+  text.number(static_cast<uint64_t>(status));
+  text.text(" ");
+  text.text(reason);
+  text.text("\r\n");
+  const LeftOut left_out(drop, extra);
   for (const Field& one : fields.list) {
-    if (field_class(one.name) == FieldClass::kPerHop || iequals(one.name, "alt-svc") ||
-        any_name(drop, one.name) || any_field(extra, one.name)) {
+    const FieldName name = name_of(one);
+    if (field_class(name) == FieldClass::kPerHop || name == FieldName::kAltSvc ||
+        left_out.has(one, name)) {
       continue;
     }
-    add_field(out, one.name, one.value);
+    write_field(text, one.name, one.value);
   }
-  for (const Field& one : extra) add_field(out, one.name, one.value);
+  for (const Field& one : extra) write_field(text, one.name, one.value);
   const bool framed = status >= 200 && status != 204;
-  if (framed && framing == Framing::kChunked) out.append("Transfer-Encoding: chunked\r\n");
-  if (framed && framing == Framing::kLength) add_length(out, content_length);
+  if (framed && framing == Framing::kChunked) text.text("Transfer-Encoding: chunked\r\n");
+  if (framed && framing == Framing::kLength) write_length(text, content_length);
   if (!keep_alive || framing == Framing::kUntilClose) {
-    out.append("Connection: close\r\n");
+    text.text("Connection: close\r\n");
   } else if (minor_version == 0) {
-    out.append("Connection: keep-alive\r\n");
+    text.text("Connection: keep-alive\r\n");
   }
-  out.append("\r\n");
+  text.text("\r\n");
 }
 
 void write_response(std::string& out, int status, std::string_view content_type,

@@ -7,11 +7,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <array>
 #include <charconv>
-#include <span>
 
 #include "policy/json_body.h"
+#include "policy/words.h"
 #include "proxy/mcp/header_value.h"
 
 namespace reeve::mcp {
@@ -33,77 +32,54 @@ constexpr std::string_view kCapabilitiesKey = "io.modelcontextprotocol/clientCap
 constexpr std::string_view kLegacyVersions[] = {"2025-11-25", "2025-06-18", "2025-03-26",
                                                 "2024-11-05"};
 
-// A member that the protocol reads, and its name as json::fold() leaves it.
-struct ProtocolMember {
-  std::string_view name;
-  std::string_view folded;
-};
+// Members that the protocol reads, each with its place in the set of names.
+namespace body {
+enum : size_t { kJsonrpc, kId, kMethod, kParams, kResult, kError };
+const json::KeySet kKeys{"jsonrpc", "id", "method", "params", "result", "error"};
+}  // namespace body
 
-constexpr ProtocolMember kMessageMembers[] = {{"jsonrpc", "jsonrpc"}, {"id", "id"},
-                                              {"method", "method"},   {"params", "params"},
-                                              {"result", "result"},   {"error", "error"}};
-constexpr ProtocolMember kParamsMembers[] = {{"name", "name"},
-                                             {"arguments", "arguments"},
-                                             {"uri", "uri"},
-                                             {"ref", "ref"},
-                                             {"argument", "argument"},
-                                             {"context", "context"},
-                                             {"taskId", "taskid"},
-                                             {"task", "task"},
-                                             {"cursor", "cursor"},
-                                             {"level", "level"},
-                                             {"requestId", "requestid"},
-                                             {"progressToken", "progresstoken"},
-                                             {"requestState", "requeststate"},
-                                             {"inputResponses", "inputresponses"},
-                                             {"notifications", "notifications"},
-                                             {"protocolVersion", "protocolversion"},
-                                             {"capabilities", "capabilities"},
-                                             {"clientInfo", "clientinfo"},
-                                             {"_meta", "_meta"}};
-constexpr ProtocolMember kMetaMembers[] = {
-    {kVersionKey, "io.modelcontextprotocol/protocolversion"},
-    {kCapabilitiesKey, "io.modelcontextprotocol/clientcapabilities"},
-    {"progressToken", "progresstoken"}};
-constexpr ProtocolMember kRefMembers[] = {{"type", "type"}, {"name", "name"}, {"uri", "uri"}};
-constexpr ProtocolMember kListenMembers[] = {{"resourceSubscriptions", "resourcesubscriptions"},
-                                             {"taskIds", "taskids"}};
+namespace params {
+enum : size_t { kName, kArguments, kUri, kTaskId, kMeta, kRef, kNotifications };
+const json::KeySet kKeys{"name",           "arguments",       "uri",
+                         "taskId",         "_meta",           "ref",
+                         "notifications",  "argument",        "context",
+                         "task",           "cursor",          "level",
+                         "requestId",      "progressToken",   "requestState",
+                         "inputResponses", "protocolVersion", "capabilities",
+                         "clientInfo"};
+}  // namespace params
+
+namespace meta {
+enum : size_t { kVersion, kCapabilities };
+const json::KeySet kKeys{kVersionKey, kCapabilitiesKey, "progressToken"};
+}  // namespace meta
+
+const json::KeySet kRefKeys{"type", "name", "uri"};
+const json::KeySet kListenKeys{"resourceSubscriptions", "taskIds"};
 
 // Where a method's target is.
 struct Target {
   std::string_view method;
-  std::string_view member;  // of params
+  size_t member;  // of params
+  std::string_view member_name;
   size_t max_bytes;
   bool modern;  // a method of 2026-07-28: mirrored by Mcp-Name, required in both eras
 };
 
-constexpr Target kTargets[] = {{"tools/call", "name", kMaxNameBytes, true},
-                               {"prompts/get", "name", kMaxNameBytes, true},
-                               {"resources/read", "uri", kMaxUriBytes, true},
-                               {"resources/subscribe", "uri", kMaxUriBytes, false},
-                               {"resources/unsubscribe", "uri", kMaxUriBytes, false},
-                               {"tasks/get", "taskId", kMaxNameBytes, true},
-                               {"tasks/update", "taskId", kMaxNameBytes, true},
-                               {"tasks/cancel", "taskId", kMaxNameBytes, true},
-                               {"tasks/result", "taskId", kMaxNameBytes, false}};
+constexpr Target kTargets[] = {{"tools/call", params::kName, "name", kMaxNameBytes, true},
+                               {"prompts/get", params::kName, "name", kMaxNameBytes, true},
+                               {"resources/read", params::kUri, "uri", kMaxUriBytes, true},
+                               {"resources/subscribe", params::kUri, "uri", kMaxUriBytes, false},
+                               {"resources/unsubscribe", params::kUri, "uri", kMaxUriBytes, false},
+                               {"tasks/get", params::kTaskId, "taskId", kMaxNameBytes, true},
+                               {"tasks/update", params::kTaskId, "taskId", kMaxNameBytes, true},
+                               {"tasks/cancel", params::kTaskId, "taskId", kMaxNameBytes, true},
+                               {"tasks/result", params::kTaskId, "taskId", kMaxNameBytes, false}};
 
 const Target* target_of(std::string_view method) {
-  const auto* found = std::ranges::find(kTargets, method, &Target::method);
+  const auto* found = std::ranges::find_if(
+      kTargets, [method](const Target& one) { return same_text(one.method, method); });
   return found == std::end(kTargets) ? nullptr : found;
-}
-
-// The protocol's name that some key of `object` equals but for case, or nothing.
-std::optional<std::string_view> case_variant(const json::Value& object,
-                                             std::span<const ProtocolMember> protocol) {
-  std::string key_scratch, fold_scratch;
-  for (const json::Member member : object.members()) {
-    const std::string_view key = member.key.text(key_scratch);
-    const std::string_view folded = json::fold(key, fold_scratch);
-    for (const ProtocolMember& known : protocol) {
-      if (folded == known.folded && key != known.name) return known.name;
-    }
-  }
-  return std::nullopt;
 }
 
 bool has_control(std::string_view text) {
@@ -131,11 +107,8 @@ std::string_view trim(std::string_view text) {
   return text.substr(first, text.find_last_not_of(" \t") - first + 1);
 }
 
-}  // namespace
-
-namespace {
-
 bool is_json_type(std::string_view type) {
+  if (same_text(type, "application/json")) return true;
   const std::string_view media = trim(type.substr(0, std::min(type.find(';'), type.size())));
   return http::iequals(media, "application/json") && policy::charset_is_utf8(type);
 }
@@ -188,22 +161,21 @@ bool Reader::read(std::string_view body, const http::Fields& fields) {
          read_target() && compare_headers(fields);
 }
 
-bool Reader::read_members(const json::Value& body) {
-  std::optional<json::Value> method;
-  bool version_2 = false;
-  for (const json::Member member : body.members()) {
-    if (member.key.equals("id") && !read_id(member.value)) return false;
-    if (member.key.equals("jsonrpc")) version_2 = member.value.equals("2.0");
-    if (member.key.equals("method")) method = member.value;
-    if (member.key.equals("params")) message_.params = member.value;
-    if (member.key.equals("result")) has_result_ = true;
-    if (member.key.equals("error")) has_error_ = true;
+bool Reader::read_members(const json::Value& root) {
+  body::kKeys.read(root, members_);
+  const auto& values = members_.values;
+  has_result_ = values[body::kResult].has_value();
+  has_error_ = values[body::kError].has_value();
+  message_.params = values[body::kParams];
+  if (values[body::kId] && !read_id(*values[body::kId])) return false;
+  if (!members_.variant.empty()) {
+    return refuse(400, kInvalidRequest,
+                  fmt::format("a member equals `{}` but for case", members_.variant));
   }
-  if (const auto name = case_variant(body, kMessageMembers)) {
-    return refuse(400, kInvalidRequest, fmt::format("a member equals `{}` but for case", *name));
+  if (!values[body::kJsonrpc] || !values[body::kJsonrpc]->equals("2.0")) {
+    return refuse(400, kInvalidRequest, "`jsonrpc` must be \"2.0\"");
   }
-  if (!version_2) return refuse(400, kInvalidRequest, "`jsonrpc` must be \"2.0\"");
-  return !method || read_method(*method);
+  return !values[body::kMethod] || read_method(*values[body::kMethod]);
 }
 
 bool Reader::read_id(const json::Value& id) {
@@ -250,34 +222,37 @@ bool Reader::read_shape() {
 
 bool Reader::read_params() {
   if (!message_.params) return true;
-  const json::Value params = *message_.params;
-  if (!params.is_object()) return refuse(400, kInvalidRequest, "`params` must be an object");
-  const auto meta = params.find("_meta");
-  if (meta && !meta->is_object()) return refuse(400, kInvalidParams, "`_meta` must be an object");
-  auto variant = case_variant(params, kParamsMembers);
-  if (meta && !variant) variant = case_variant(*meta, kMetaMembers);
-  if (const auto ref = params.find("ref"); ref && !variant) {
-    variant = case_variant(*ref, kRefMembers);
+  if (!message_.params->is_object()) {
+    return refuse(400, kInvalidRequest, "`params` must be an object");
   }
-  if (const auto wanted = params.find("notifications"); wanted && !variant) {
-    variant = case_variant(*wanted, kListenMembers);
-  }
-  if (variant) {
-    return refuse(400, kInvalidRequest,
-                  fmt::format("a member of `params` equals `{}` but for case", *variant));
-  }
+  params::kKeys.read(*message_.params, params_);
+  std::string_view variant = params_.variant;
+  const auto& meta = params_.values[params::kMeta];
   if (meta) {
-    meta_version_ = meta->find(kVersionKey);
-    meta_capabilities_ = meta->find(kCapabilitiesKey).has_value();
+    if (!meta->is_object()) return refuse(400, kInvalidParams, "`_meta` must be an object");
+    meta::kKeys.read(*meta, inner_);
+    meta_version_ = inner_.values[meta::kVersion];
+    meta_capabilities_ = inner_.values[meta::kCapabilities].has_value();
+    if (variant.empty()) variant = inner_.variant;
   }
-  return true;
+  const auto look_into = [&](size_t member, const json::KeySet& keys) {
+    if (!params_.values[member] || !variant.empty()) return;
+    keys.read(*params_.values[member], inner_);
+    variant = inner_.variant;
+  };
+  look_into(params::kRef, kRefKeys);
+  look_into(params::kNotifications, kListenKeys);
+  if (variant.empty()) return true;
+  return refuse(400, kInvalidRequest,
+                fmt::format("a member of `params` equals `{}` but for case", variant));
 }
 
 // README.md, "Which era".
 bool Reader::read_era(const http::Fields& fields) {
-  for (const std::string_view name : {"mcp-protocol-version", "mcp-method", "mcp-name"}) {
+  for (const http::FieldKey name : {http::FieldKey("mcp-protocol-version"),
+                                    http::FieldKey("mcp-method"), http::FieldKey("mcp-name")}) {
     if (fields.count(name) > 1) {
-      return refuse(400, kHeaderMismatch, fmt::format("the header {} comes twice", name));
+      return refuse(400, kHeaderMismatch, fmt::format("the header {} comes twice", name.text));
     }
   }
   if (fields.count("mcp-session-id") > 1) {
@@ -299,26 +274,27 @@ bool Reader::read_target() {
   if (message_.shape != Shape::kRequest) return true;
   const Target* target = target_of(message_.method);
   if (target == nullptr) return true;
-  const auto value = message_.params ? message_.params->find(target->member) : std::nullopt;
+  const auto value = message_.params ? params_.values[target->member] : std::nullopt;
   if (!value) {
     // A method that the modern era dropped is unknown there, whatever its parameters.
     if (!target->modern && message_.era == Era::kModern) return true;
-    return refuse(400, kInvalidParams, fmt::format("`params.{}` is missing", target->member));
+    return refuse(400, kInvalidParams, fmt::format("`params.{}` is missing", target->member_name));
   }
   if (!value->is_string()) {
-    return refuse(400, kInvalidParams, fmt::format("`params.{}` must be a string", target->member));
+    return refuse(400, kInvalidParams,
+                  fmt::format("`params.{}` must be a string", target->member_name));
   }
   message_.target = value->text(target_scratch_);
   if (message_.target.empty() || message_.target.size() > target->max_bytes) {
     return refuse(400, kInvalidParams,
-                  fmt::format("`params.{}` is empty or too long", target->member));
+                  fmt::format("`params.{}` is empty or too long", target->member_name));
   }
   if (has_control(message_.target)) {
     return refuse(400, kInvalidRequest,
-                  fmt::format("`params.{}` has control characters", target->member));
+                  fmt::format("`params.{}` has control characters", target->member_name));
   }
   if (message_.method != "tools/call") return true;
-  const auto arguments = message_.params->find("arguments");
+  const auto& arguments = params_.values[params::kArguments];
   if (!arguments || arguments->is_null()) return true;
   if (!arguments->is_object()) {
     return refuse(400, kInvalidParams, "`params.arguments` must be an object");
@@ -349,11 +325,9 @@ bool Reader::compare_headers(const http::Fields& fields) {
     const auto name = fields.single("mcp-name");
     if (!name || !mirrors(*name, message_.target)) return mismatch("Mcp-Name");
   }
+  if ((fields.present & http::bit_of(http::FieldName::kMcpParam)) == 0) return true;
   for (const http::Field& field : fields.list) {
-    constexpr std::string_view kParam = "mcp-param-";
-    if (field.name.size() > kParam.size() &&
-        http::iequals(field.name.substr(0, kParam.size()), kParam) &&
-        fields.count(field.name) > 1) {
+    if (http::name_of(field) == http::FieldName::kMcpParam && fields.count(field.name) > 1) {
       return refuse(400, kHeaderMismatch, "an Mcp-Param header comes twice");
     }
   }

@@ -11,6 +11,7 @@
 #include <string_view>
 
 #include "policy/json.h"
+#include "policy/json_keys.h"
 #include "proxy/http/message.h"
 
 namespace reeve::mcp {
@@ -61,7 +62,7 @@ class Reader {
 
  private:
   bool refuse(int http_status, int code, std::string message);
-  bool read_members(const json::Value& body);
+  bool read_members(const json::Value& root);
   bool read_id(const json::Value& id);
   bool read_method(const json::Value& method);
   bool read_shape();
@@ -71,6 +72,7 @@ class Reader {
   bool compare_headers(const http::Fields& fields);
 
   json::Parser parser_;
+  json::KeySet::Found members_, params_, inner_;  // of the message, its params, what is in those
   Message message_;
   Refusal refusal_;
   std::optional<json::Value> meta_version_;  // in params._meta

@@ -7,6 +7,7 @@
 
 #include "proxy/http/parser.h"
 #include "proxy/http/writer.h"
+#include "tests/proxy/head_oracle.h"
 #include "tests/proxy/strict_reader.h"
 
 using namespace reeve::http;
@@ -36,6 +37,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   static RequestParser parser({});
   parser.reset();
   const Progress progress = parser.parse(bytes);
+  require(testing::request_disagreement(bytes).empty());
   const std::string first = bytes.substr(0, bytes.size() * data[0] / 255);
   RequestParser cut({});
   Progress again = cut.parse(first);
