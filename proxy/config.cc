@@ -378,7 +378,8 @@ class Loader {
             "`mcp` is the endpoint of all MCP upstreams together; rename this one");
     }
     if (!keys(member.value, fmt::format("upstream `{}`", name),
-              {{"http", "mcp", "credential", "timeout", "path_parameters", "pass_headers"},
+              {{"http", "mcp", "credential", "timeout", "connect_timeout", "answer_idle",
+                "connections", "idle_connections", "path_parameters", "pass_headers"},
                {"meter", "tls", "ca", "cert", "key"}})) {
       return;
     }
@@ -393,7 +394,8 @@ class Loader {
       return;
     }
     upstream.protocol = mcp ? Protocol::kMcp : Protocol::kHttp;
-    url(mcp ? *mcp : *http, upstream);
+    urls(mcp ? *mcp : *http, upstream);
+    pool(member.value, upstream);
     if (const yaml::Node* node = member.value.find("credential")) credential(*node, upstream);
     if (const yaml::Node* node = member.value.find("timeout")) upstream.timeout = duration(*node);
     if (const yaml::Node* node = member.value.find("path_parameters")) {
@@ -409,6 +411,41 @@ class Loader {
       }
     }
     config_.upstreams.push_back(std::move(upstream));
+  }
+
+  // One URL, or a list of them that lead to the same service.
+  void urls(const yaml::Node& node, UpstreamConfig& upstream) {
+    if (!node.is_sequence()) return url(node, upstream);
+    constexpr size_t kMostUrls = 32;
+    if (node.items.empty() || node.items.size() > kMostUrls) {
+      return error(node.mark, fmt::format("a list of URLs has 1 to {} of them", kMostUrls));
+    }
+    url(node.items.front(), upstream);
+    std::set<std::string> seen{fmt::format("{}:{}", upstream.host, upstream.port)};
+    for (size_t i = 1; i < node.items.size(); ++i) {
+      UpstreamConfig other;
+      url(node.items[i], other);
+      if (other.base_path != upstream.base_path) {
+        error(node.items[i].mark, "all URLs of an upstream must have the same path");
+      }
+      if (!seen.insert(fmt::format("{}:{}", other.host, other.port)).second) {
+        error(node.items[i].mark, fmt::format("`{}` is there twice", other.authority));
+      }
+      upstream.others.push_back({other.host, other.port, other.authority});
+    }
+  }
+
+  // How its connections are made and kept.
+  void pool(const yaml::Node& node, UpstreamConfig& upstream) {
+    constexpr size_t kMostConnections = 100'000;
+    if (const auto* v = node.find("connect_timeout")) upstream.connect_timeout = duration(*v);
+    if (const auto* v = node.find("answer_idle")) upstream.answer_idle = duration(*v);
+    if (const auto* v = node.find("connections")) {
+      upstream.connections = number(*v, 1, kMostConnections);
+    }
+    if (const auto* v = node.find("idle_connections")) {
+      upstream.idle_connections = number(*v, 0, kMostConnections);
+    }
   }
 
   void url(const yaml::Node& node, UpstreamConfig& upstream) {

@@ -47,7 +47,8 @@ struct Services {
   std::atomic<int64_t> connections{0};
   std::atomic<bool> draining{false};
   const DialRules dial{config};
-  Lookups lookups;
+  Lookups lookups;           // of names that agents choose
+  Lookups upstream_lookups;  // of names in reeve.yaml
 };
 
 // Records the refusals that got no line before this second, one counting line per listener.

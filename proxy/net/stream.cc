@@ -34,7 +34,7 @@ ptrdiff_t Stream::write_now(std::string_view bytes) {
     } else if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) {
       break;
     } else {
-      return -1;
+      return sent > 0 ? static_cast<ptrdiff_t>(sent) : -1;  // the next call finds it out again
     }
   }
   return static_cast<ptrdiff_t>(sent);

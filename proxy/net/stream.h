@@ -27,7 +27,8 @@ class Stream {
   // Whether that was all; if not, write() the rest.
   bool write_at_once(std::string_view& bytes);
 
-  // What can be sent without waiting; returns how much was, or -1 when the connection is broken.
+  // What can be sent without waiting; returns how much was, or -1 when the connection is broken and
+  // none of it was.
   ptrdiff_t write_now(std::string_view bytes);
 
   // Whether the peer has closed or reset its side, whatever it sent before. Looks without waiting.
