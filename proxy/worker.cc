@@ -36,6 +36,7 @@ Worker::Worker(Services& services, std::shared_ptr<const Snapshot> snapshot)
                       http::HeadLimits{services_.config.limits.header_bytes}}));
     upstream_by_name_[config.name] = upstreams_.back().get();
   }
+  publish_status(steady_now());
 }
 
 Worker::~Worker() = default;

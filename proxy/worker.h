@@ -38,7 +38,7 @@ class Worker {
   void replace_snapshot(std::shared_ptr<const Snapshot> snapshot);
   void drain();  // no new connections; idle ones are closed
   void stop();   // cuts what is left and ends the loop
-  // Of a moment ago: a quarter of a second at most. Null at first.
+  // Of a moment ago: a quarter of a second at most.
   std::shared_ptr<const UpstreamStatuses> upstream_statuses() const;
   size_t connection_count() const { return count_.load(std::memory_order_relaxed); }
 

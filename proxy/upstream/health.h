@@ -16,8 +16,8 @@
 namespace reeve {
 
 enum class Trouble : uint8_t {
-  kConnect,   // refused, or not reachable
-  kTimeout,   // did not accept, or did not answer, in time
+  kConnect,   // refused, not reachable, or did not accept in time
+  kTimeout,   // did not answer in time
   kProtocol,  // its answer cannot be read
   kClosed,    // closed a new connection without an answer
   kGateway,   // answered 502, 503 or 504

@@ -150,7 +150,7 @@ net::Task<Upstream::Reached> Upstream::connect(Connection& caller, Tries& tries)
     why.timed_out = why.timed_out || late;
     why.detail +=
         fmt::format("{}{}: {}", why.detail.empty() ? "" : "; ", text_of(address->endpoint), detail);
-    failed(*address, late ? Trouble::kTimeout : Trouble::kConnect, detail, steady_now());
+    failed(*address, Trouble::kConnect, detail, steady_now());
     tries.failed.push_back(address);
     addresses_.doubt(*address, steady_now());
   }
