@@ -7,10 +7,11 @@ import http from 'node:http';
 import {agentEntry, allowAll, assert, call, long, policyOf, scenario, until, within} from './lib.mjs';
 import {budget, canFakeNames, deafAt, leaver, Names, okAnswer, rawServerAt, serverAt, shown, start} from './upstreams.mjs';
 
-// A server that answers when it is told to.
-async function holding(s) {
+// A server that answers when it is told to, or begins to.
+async function holding(s, begins = () => {}) {
   const held = [];
   const server = await serverAt(s, '127.0.0.2', 0, (request, response) => {
+    begins(response);
     held.push({url: request.url, answer: () => response.end('ok')});
   });
   return {...server, held};
@@ -51,18 +52,25 @@ scenario('places are bounded, waited for in order, and refused when too many wai
   }, 'nothing in use, two kept');
 });
 
+// Its answer has begun, so it has no deadline that would give its place away.
+const events = (response) => {
+  response.writeHead(200, {'Content-Type': 'text/event-stream'});
+  response.write(': begins\n\n');
+};
+
 scenario('the wait for a place is part of `timeout`', async (s) => {
-  const server = await holding(s);
+  const server = await holding(s, events);
   const {sidecar, get, post} =
-      await start(s, {http: server.url(), connections: 1, timeout: '700ms', idle_connections: 0});
+      await start(s, {http: server.url(), connections: 1, timeout: '500ms', idle_connections: 0});
   const first = get('/api/first');
   await until(() => server.held.length === 1, 'the first call');
   const second = await post('/api/second');
   assert.deepEqual([second.status, second.headers['retry-after']], [503, '1']);
-  assert.equal((await first).status, 504);
   assert.equal(server.seen.length, 1, 'what waited in vain was not sent');
   const [{outcome}] = await sidecar.records({target: '/second'});
   assert.deepEqual([outcome.error, outcome.cost, outcome.tries], ['busy', 0, undefined]);
+  server.held[0].answer();
+  assert.equal((await first).status, 200);
   // The place is free again, and no connection was kept.
   const third = get('/api/third');
   await until(() => server.held.length === 2, 'the third call');
@@ -73,10 +81,10 @@ scenario('the wait for a place is part of `timeout`', async (s) => {
 
 scenario('MCP: a server that is busy says so in JSON-RPC', async (s) => {
   const jordan = agentEntry('jordan');
-  const server = await holding(s);
+  const server = await holding(s, events);
   const sidecar = await s.sidecar({
     policy: policyOf([jordan], allowAll('api')),
-    upstreams: {api: {mcp: server.url('/mcp'), connections: 1, timeout: '500ms'}},
+    upstreams: {api: {mcp: server.url('/mcp'), connections: 1, timeout: '300ms'}},
     config: {threads: 1}
   });
   const {token} = jordan;
@@ -86,7 +94,8 @@ scenario('MCP: a server that is busy says so in JSON-RPC', async (s) => {
   const {status, json, headers} = await ask(2);
   assert.deepEqual(
       [status, json.id, json.error.code, headers['retry-after']], [503, 2, -32603, '1']);
-  assert.equal((await first).status, 504);
+  server.held[0].answer();
+  assert.equal((await first).status, 200);
 });
 
 // Each of these is left by its agent while it waits; the next call must find nothing in its way.
@@ -97,7 +106,6 @@ async function leaves(s, {sidecar, token}, waits, reserved = 0) {
   agent.leave();
   const [{outcome}] = await sidecar.records({target: '/leaves'});
   assert.deepEqual([outcome.error, outcome.status, outcome.cost], ['agent-gone', 0, 0]);
-  assert.ok(outcome.ms < 15_000, `${outcome.ms} ms: not before a limit ended it`);
   assert.equal((await budget(sidecar)).reserved, reserved, 'what others hold');
   await until(async () => {
     const now = await shown(sidecar);
@@ -222,7 +230,7 @@ scenario('connections that close just when they are used again', async (s) => {
   const answers = {GET: [], POST: []};
   for (let i = 0; i < calls; ++i) {
     for (const method of ['GET', 'POST']) {
-      const body = method === 'POST' ? 'x' : undefined;
+      const body = method === 'POST' ? 'x'.repeat(i % 2) : undefined;
       const {status} = await call(sidecar.port, method, `/api/${i}`, {token, agent, body});
       answers[method].push(status);
     }

@@ -26,7 +26,8 @@ export async function start(s, upstream, {config = {}, more = priced, ...options
   });
   const get = (path = '/api/x', options = {}) =>
       sidecar.call('GET', path, {token: jordan.token, ...options});
-  const post = (path = '/api/x', body = 'x') =>
+  // Without a body it could be sent again, were it not a POST.
+  const post = (path = '/api/x', body = '') =>
       sidecar.call('POST', path, {token: jordan.token, body});
   return {sidecar, token: jordan.token, get, post};
 }
