@@ -15,6 +15,7 @@
 #include "policy/policy_set.h"
 #include "proxy/http/writer.h"
 #include "proxy/net/address_class.h"
+#include "proxy/stdio/child.h"
 
 namespace reeve {
 
@@ -62,6 +63,7 @@ struct UpstreamConfig {
   std::string authority;             // as sent in Host
   std::vector<UpstreamSite> others;  // of its further URLs; the three above are the first one's
   std::string base_path;             // without trailing slash; for MCP the endpoint itself
+  stdio::Command command;            // of a server that reeve starts; without words: there is a URL
   http::FieldPolicy fields;
   std::chrono::milliseconds timeout{60'000};         // to the answer's first byte
   std::chrono::milliseconds connect_timeout{5'000};  // for all addresses together

@@ -65,7 +65,7 @@ net::Task<void> forward_call(Exchange& x, Endpoints endpoints) {
   if (config.port == kHttpPort) config.authority.resize(config.authority.rfind(':'));
   Services& services = x.worker.services();
   Upstream once(config, kOtherLabel,
-                {x.worker.context(), services.upstream_lookups, services.dial,
+                {x.worker.context(), services.upstream_lookups, services.dial, services.stdio,
                  http::HeadLimits{services.config.limits.header_bytes}});
   once.pin(std::move(endpoints));
   // No rule reads the path, so it goes on as it came.

@@ -14,6 +14,7 @@
 #include "proxy/mcp_sessions.h"
 #include "proxy/metrics.h"
 #include "proxy/spend.h"
+#include "proxy/stdio/server.h"
 
 namespace reeve {
 
@@ -49,6 +50,7 @@ struct Services {
   const DialRules dial{config};
   Lookups lookups;           // of names that agents choose
   Lookups upstream_lookups;  // of names in reeve.yaml
+  stdio::Server stdio{config};
 };
 
 // Records the refusals that got no line before this second, one counting line per listener.

@@ -32,7 +32,7 @@ Worker::Worker(Services& services, std::shared_ptr<const Snapshot> snapshot)
   for (const UpstreamConfig& config : services_.config.upstreams) {
     upstreams_.push_back(std::make_unique<Upstream>(
         config, services_.metrics.intern(config.name),
-        UpstreamMeans{context_, services_.upstream_lookups, services_.dial,
+        UpstreamMeans{context_, services_.upstream_lookups, services_.dial, services_.stdio,
                       http::HeadLimits{services_.config.limits.header_bytes}}));
     upstream_by_name_[config.name] = upstreams_.back().get();
   }

@@ -13,6 +13,14 @@
 namespace reeve {
 
 Addresses::Addresses(const UpstreamConfig& config, const UpstreamMeans& means) : means_(means) {
+  if (!config.command.words.empty()) {
+    // One place, which is no address.
+    sites_.emplace_back().host = config.command.words.front();
+    sites_.front().authority = config.authority;
+    old_at_ = Steady::max();
+    replace(0, Endpoints(1));
+    return;
+  }
   const auto add = [this](const std::string& host, uint16_t port, const std::string& authority) {
     Site site;
     site.host = host;

@@ -16,6 +16,7 @@
 #include "proxy/connection.h"
 #include "proxy/dial.h"
 #include "proxy/lookups.h"
+#include "proxy/stdio/server.h"
 #include "proxy/upstream/connection.h"
 
 namespace reeve {
@@ -25,6 +26,7 @@ struct UpstreamMeans {
   net::asio::io_context& context;
   Lookups& lookups;
   const DialRules& dial;
+  stdio::Server& servers;  // those that are started by a command
   http::HeadLimits limits;
 };
 

@@ -4,6 +4,7 @@
 #include "proxy/upstream/upstream.h"
 
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <boost/asio/ip/address.hpp>
@@ -35,6 +36,11 @@ Upstream::Upstream(const UpstreamConfig& config, Label label, const UpstreamMean
       addresses_(config, means),
       gate_(means.context, config.connections),
       random_(static_cast<uint32_t>(steady_now().time_since_epoch().count())) {}
+
+// For operators.
+std::string Upstream::name_of(const UpstreamAddress& address) const {
+  return config_.command.words.empty() ? text_of(address.endpoint) : config_.command.words.front();
+}
 
 // The next in turn that is wanted; when none is, the next at all: an address that failed is still
 // better than no answer.
@@ -100,9 +106,10 @@ std::chrono::milliseconds Upstream::share(const Tries& tries, Steady now) const 
   return std::max(time / static_cast<int>(left), std::min(kLeastShare, config_.connect_timeout));
 }
 
-net::Task<Result<net::Stream, net::ErrorCode>> Upstream::connect_to(Endpoint endpoint,
-                                                                    Connection& caller,
-                                                                    Steady until) {
+net::Task<Result<net::Stream, Upstream::Unreached>> Upstream::connect_to(Endpoint endpoint,
+                                                                         Connection& caller,
+                                                                         Steady until) {
+  if (!config_.command.words.empty()) co_return connect_to_command();
   net::ErrorCode ec;
   net::Socket socket(means_.context.get_executor());
   caller.connecting = &socket;
@@ -110,9 +117,24 @@ net::Task<Result<net::Stream, net::ErrorCode>> Upstream::connect_to(Endpoint end
   co_await socket.async_connect(endpoint, net::asio::redirect_error(net::kAwait, ec));
   caller.connecting = nullptr;
   caller.connecting_until = Steady::max();
-  if (!ec && !socket.is_open()) ec = net::asio::error::operation_aborted;  // ended just then
-  if (ec) co_return ec;
+  if (ec == net::asio::error::operation_aborted || (!ec && !socket.is_open())) {
+    co_return Unreached{true, "did not accept in time"};
+  }
+  if (ec) co_return Unreached{false, ec.message()};
   co_return net::Stream(std::move(socket));
+}
+
+Result<net::Stream, Upstream::Unreached> Upstream::connect_to_command() {
+  const auto descriptor = means_.servers.open(config_.name);
+  if (!descriptor) return Unreached{false, descriptor.error().message};
+  net::Socket socket(means_.context.get_executor());
+  net::ErrorCode ec;
+  socket.assign(net::asio::ip::tcp::v4(), *descriptor, ec);
+  if (ec) {
+    ::close(*descriptor);
+    return Unreached{false, ec.message()};
+  }
+  return net::Stream(std::move(socket));
 }
 
 net::Task<Upstream::Reached> Upstream::connect(Connection& caller, Tries& tries) {
@@ -145,11 +167,10 @@ net::Task<Upstream::Reached> Upstream::connect(Connection& caller, Tries& tries)
       if (probes) address->health.forgone();
       break;
     }
-    const bool late = stream.error() == net::asio::error::operation_aborted;
-    const std::string detail = late ? "did not accept in time" : stream.error().message();
-    why.timed_out = why.timed_out || late;
+    const std::string& detail = stream.error().detail;
+    why.timed_out = why.timed_out || stream.error().timed_out;
     why.detail +=
-        fmt::format("{}{}: {}", why.detail.empty() ? "" : "; ", text_of(address->endpoint), detail);
+        fmt::format("{}{}: {}", why.detail.empty() ? "" : "; ", name_of(*address), detail);
     failed(*address, Trouble::kConnect, detail, steady_now());
     tries.failed.push_back(address);
     addresses_.doubt(*address, steady_now());
@@ -168,7 +189,7 @@ void Upstream::answered(UpstreamConnection& over, int status, Steady now) {
   address.health.succeeded(now);
   if (was_out) {
     log(LogLevel::kInfo,
-        fmt::format("upstream `{}`: {} answers again", config_.name, text_of(address.endpoint)));
+        fmt::format("upstream `{}`: {} answers again", config_.name, name_of(address)));
   }
 }
 
@@ -187,8 +208,8 @@ void Upstream::failed(UpstreamAddress& address, Trouble trouble, std::string_vie
   address.idle.clear();
   const std::chrono::duration<double> out = address.health.ejected_until() - now;
   log(LogLevel::kWarning,
-      fmt::format("upstream `{}`: {} is left out for {:.1f} s: {}", config_.name,
-                  text_of(address.endpoint), out.count(), address.health.last_error()));
+      fmt::format("upstream `{}`: {} is left out for {:.1f} s: {}", config_.name, name_of(address),
+                  out.count(), address.health.last_error()));
 }
 
 void Upstream::keep(std::unique_ptr<UpstreamConnection> connection, Steady now) {
@@ -249,7 +270,7 @@ UpstreamStatus Upstream::status(Steady now, policy::Time wall) const {
   for (const auto& address : addresses_.list()) {
     const Health& health = address->health;
     AddressStatus shown;
-    shown.address = text_of(address->endpoint);
+    shown.address = name_of(*address);
     shown.host = addresses_.sites()[address->site].host;
     shown.state = health.state();
     shown.open = address->open;

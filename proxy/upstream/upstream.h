@@ -85,11 +85,13 @@ class Upstream {
   UpstreamStatus status(Steady now, policy::Time wall) const;
 
  private:
+  std::string name_of(const UpstreamAddress& address) const;
   UpstreamAddress* choose(const Tries& tries, Steady now);
   std::unique_ptr<UpstreamConnection> kept(UpstreamAddress& address, Tries& tries, Steady now);
   net::Task<bool> look_up(Connection& caller, Tries& tries);
-  net::Task<Result<net::Stream, net::ErrorCode>> connect_to(net::asio::ip::tcp::endpoint endpoint,
-                                                            Connection& caller, Steady until);
+  net::Task<Result<net::Stream, Unreached>> connect_to(net::asio::ip::tcp::endpoint endpoint,
+                                                       Connection& caller, Steady until);
+  Result<net::Stream, Unreached> connect_to_command();
   std::chrono::milliseconds share(const Tries& tries, Steady now) const;
   void failed(UpstreamAddress& address, Trouble trouble, std::string_view detail, Steady now);
   size_t idle() const;

@@ -26,13 +26,14 @@ struct UpstreamBench {
     context.restart();
     if (failure) std::rethrow_exception(failure);
   }
-  UpstreamMeans means() { return {context, lookups, dial, http::HeadLimits{1024}}; }
+  UpstreamMeans means() { return {context, lookups, dial, servers, http::HeadLimits{1024}}; }
 
   net::asio::io_context context{1};
   ListenerConfig listener;
   Config wiring;
   Lookups lookups;
   DialRules dial{wiring};
+  stdio::Server servers{wiring};
 };
 
 // Listens on an address of loopback, and lets the kernel accept.
