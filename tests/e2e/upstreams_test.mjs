@@ -57,7 +57,7 @@ scenario(
       assert.equal((await post()).status, 200);
       const [{outcome}] = await sidecar.records({});
       assert.equal(outcome.tries, 2);
-          assert.equal(good.seen.length, 1);
+      assert.equal(good.seen.length, 1);
       // Alone, it is a time that is over, and costs nothing.
       const alone = await start(s, {http: deaf.url(), connect_timeout: '200ms', timeout: '20s'});
       const late = await alone.post();
