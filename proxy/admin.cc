@@ -220,7 +220,10 @@ Admin::Answer Admin::answer(const http::RequestHead& head) {
   if (path == "/v1/agents") return {200, "application/json", views_.agents()};
   if (path == "/v1/budgets") return {200, "application/json", views_.budgets()};
   if (path == "/v1/policy") return {200, "application/json", views_.policy()};
-  return refuse(404, "known are /livez, /readyz, /metrics, /v1/agents, /v1/budgets, /v1/policy");
+  if (path == "/v1/upstreams") return {200, "application/json", views_.upstreams()};
+  return refuse(404,
+                "known are /livez, /readyz, /metrics, /v1/agents, /v1/budgets, /v1/policy, "
+                "/v1/upstreams");
 }
 
 }  // namespace reeve

@@ -24,6 +24,7 @@ struct AdminViews {
   std::function<std::string()> agents;                    // JSON
   std::function<std::string()> budgets;                   // JSON
   std::function<std::string()> policy;                    // JSON
+  std::function<std::string()> upstreams;                 // JSON
 };
 
 class Admin {

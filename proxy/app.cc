@@ -242,12 +242,21 @@ Gauges App::gauges() {
     g.budgets.push_back({account.key.budget, account.key.scope, units(account.limit),
                          units(account.settled), units(account.reserved), resets});
   }
+  for (const UpstreamStatus& upstream : upstream_statuses()) {
+    g.upstreams.push_back({upstream.name, upstream.up()});
+  }
   g.audit_lines = journal_->lines();
   g.audit_errors = journal_->errors();
   g.reloads_ok = reloads_ok_;
   g.reloads_failed = reloads_failed_;
   g.connections = services_.connections.load(std::memory_order_relaxed);
   return g;
+}
+
+UpstreamStatuses App::upstream_statuses() const {
+  std::vector<std::shared_ptr<const UpstreamStatuses>> views;
+  for (const auto& worker : workers_) views.push_back(worker->upstream_statuses());
+  return merged(views);
 }
 
 AdminViews App::views() {
@@ -292,6 +301,7 @@ AdminViews App::views() {
     }
     return bj::serialize(bj::object{{"budgets", std::move(list)}});
   };
+  views.upstreams = [this] { return to_json(upstream_statuses()); };
   views.policy = [this] {
     return bj::serialize(bj::object{{"policy", snapshot_->policy->sha256()},
                                     {"file", config_.policy},

@@ -42,6 +42,7 @@ class App {
   void write_policy_line(std::string_view result, std::string_view error);
   AdminViews views();
   Gauges gauges();
+  UpstreamStatuses upstream_statuses() const;
 
   const Config config_;
   store::StateFolder folder_;

@@ -49,16 +49,28 @@ struct AdminConfig {
 
 enum class Protocol : uint8_t { kHttp, kMcp };
 
+// Where an upstream is reached by one of its URLs.
+struct UpstreamSite {
+  std::string host;  // a name or an IP address, without brackets
+  uint16_t port = 80;
+  std::string authority;  // as sent in Host
+};
+
 struct UpstreamConfig {
   std::string name;
   Protocol protocol = Protocol::kHttp;
   std::string host;  // a name or an IP address, without brackets
   uint16_t port = 80;
-  std::string authority;   // as sent in Host
-  std::string base_path;   // without trailing slash; for MCP the endpoint itself
-  stdio::Command command;  // of a server that reeve starts; without words: there is a URL
+  std::string authority;             // as sent in Host
+  std::vector<UpstreamSite> others;  // of its further URLs; the three above are the first one's
+  std::string base_path;             // without trailing slash; for MCP the endpoint itself
+  stdio::Command command;            // of a server that reeve starts; without words: there is a URL
   http::FieldPolicy fields;
-  std::chrono::milliseconds timeout{60'000};  // to the answer's first byte
+  std::chrono::milliseconds timeout{60'000};         // to the answer's first byte
+  std::chrono::milliseconds connect_timeout{5'000};  // for all addresses together
+  std::chrono::milliseconds answer_idle{60'000};     // between pieces; not of event streams
+  size_t connections = 1024;      // in use at once, of each worker; as many calls may wait
+  size_t idle_connections = 256;  // kept, of each worker
   bool path_parameters = false;
   Place at;
 };

@@ -20,6 +20,7 @@ enum class Phase : uint8_t {
   kHead,      // for the rest of a head: 408
   kBody,      // for the rest of a body: 408
   kUpstream,  // for an upstream's first byte: the exchange answers 504
+  kAnswer,    // for the next piece of an answer: cut it off
   kStream,    // bytes flow; no deadline
   kTunnel,    // for bytes of a tunnel: close both sides
   kLinger,    // for the agent to read the last answer: close
@@ -56,6 +57,8 @@ struct Connection {
   // What to cut when the agent hangs up or the time is over; null when nothing is under way.
   net::Stream* upstream = nullptr;
   net::Socket* connecting = nullptr;
+  Steady connecting_until = Steady::max();  // then only that is cut: there may be another address
+  net::Timer* waiting = nullptr;            // for a place or an address; cancelled
 
   // Scratch space, kept for its capacity.
   std::string out;

@@ -68,12 +68,33 @@ bool DialRules::own(const Endpoint& endpoint) const {
 const char* DialRules::forbidden(const Endpoint& endpoint) const {
   if (own(endpoint)) return "Denied: the target is the sidecar itself";
   if (net::special_use(endpoint.address()) == nullptr) return nullptr;
-  const bool allowed = std::any_of(allow_.begin(), allow_.end(), [&](const net::Cidr& range) {
-    return range.contains(endpoint.address());
-  });
-  return allowed ? nullptr
-                 : "Denied: the target has an address that is not public; `dial.allow` of "
-                   "reeve.yaml does not name it";
+  return allowed(endpoint.address())
+             ? nullptr
+             : "Denied: the target has an address that is not public; `dial.allow` of "
+               "reeve.yaml does not name it";
+}
+
+bool DialRules::allowed(const net::Address& address) const {
+  return std::any_of(allow_.begin(), allow_.end(),
+                     [&](const net::Cidr& range) { return range.contains(address); });
+}
+
+const char* DialRules::forbidden_upstream(const Endpoint& endpoint, bool by_name) const {
+  if (own(endpoint)) return "it is the sidecar itself";
+  static const std::vector<net::Cidr> kNoService = [] {
+    std::vector<net::Cidr> ranges;
+    for (const char* range : {"0.0.0.0/8", "169.254.0.0/16", "224.0.0.0/4", "240.0.0.0/4", "::/128",
+                              "fe80::/10", "ff00::/8"}) {
+      ranges.push_back(*net::Cidr::parse(range));
+    }
+    return ranges;
+  }();
+  const net::Address address = net::unmapped(endpoint.address());
+  const bool service =
+      std::none_of(kNoService.begin(), kNoService.end(),
+                   [&](const net::Cidr& range) { return range.contains(address); });
+  if (!by_name || service || allowed(address)) return nullptr;
+  return "it is link-local or of no service, and `dial.allow` of reeve.yaml does not name it";
 }
 
 const char* DialRules::forbidden(std::span<const Endpoint> endpoints) const {

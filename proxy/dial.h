@@ -28,7 +28,13 @@ class DialRules {
   // them, for a mixed answer is how a public name is made to point inside.
   const char* forbidden(std::span<const net::asio::ip::tcp::endpoint> endpoints) const;
 
+  // The same for an address of an upstream, inner ones included. What is found by a name is no
+  // link-local (where clouds keep their credentials), multicast or other address that no service
+  // has, unless `allow` names it. Never an own listener.
+  const char* forbidden_upstream(const net::asio::ip::tcp::endpoint& endpoint, bool by_name) const;
+
  private:
+  bool allowed(const net::Address& address) const;
   bool own(const net::asio::ip::tcp::endpoint& endpoint) const;
 
   std::vector<net::Cidr> allow_;

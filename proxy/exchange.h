@@ -13,7 +13,7 @@
 #include "proxy/ids.h"
 #include "proxy/mcp/message.h"
 #include "proxy/snapshot.h"
-#include "proxy/upstream.h"
+#include "proxy/upstream/upstream.h"
 
 namespace reeve {
 
@@ -90,6 +90,7 @@ struct Exchange {
   bool answered = false;   // bytes of an answer have been sent to the agent
   bool forwarded = false;  // bytes were sent upstream
   int status = 0;
+  unsigned tries = 0;      // connections to the upstream that were tried
   std::string_view error;  // upstream failure, as the record names it; empty: none
   policy::Micros cost = 0;
   uint64_t bytes_in = 0, bytes_out = 0;

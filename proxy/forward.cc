@@ -61,7 +61,9 @@ class Upload {
     });
     c.uploading = false;
     whole_ = sent;
-    if (c.phase == Phase::kUpstream) c.deadline = steady_now() + x_.upstream->config().timeout;
+    const UpstreamConfig& config = x_.upstream->config();
+    if (c.phase == Phase::kUpstream) c.deadline = steady_now() + config.timeout;
+    if (c.phase == Phase::kAnswer) c.deadline = steady_now() + config.answer_idle;
     if (whole_) c.timed_out = false;  // the deadline was the upload's, and it was met just so
   }
 
@@ -101,12 +103,12 @@ class Upload {
   http::Fault fault_;
 };
 
-void write_request(Exchange& x, std::string& out) {
+void write_request(Exchange& x, const UpstreamConnection& to, std::string& out) {
   const UpstreamConfig& config = x.upstream->config();
   std::string path = config.base_path + x.path.forward;
   if (path.empty()) path = "/";
   const http::RequestTarget target{x.head.method, path, x.head.query, x.head.has_query,
-                                   config.authority};
+                                   x.upstream->authority(to)};
   // An MCP answer may have to be read, so it is asked for without coding or range.
   static constexpr std::string_view kReadable[] = {"accept-encoding", "range"};
   const std::span<const std::string_view> drop = x.is_mcp()
@@ -127,6 +129,29 @@ void write_request(Exchange& x, std::string& out) {
   if (x.body_buffered) out += x.connection.body;
 }
 
+// How far a body has been read. What was taken from the buffer is still in it until more is read.
+class BodyMark {
+ public:
+  explicit BodyMark(const Exchange& x)
+      : decoder_(x.decoder),
+        begin_(x.connection.begin),
+        bytes_in_(x.bytes_in),
+        complete_(x.body_complete) {}
+
+  void restore(Exchange& x) const {
+    x.decoder = decoder_;
+    x.connection.begin = begin_;
+    x.bytes_in = bytes_in_;
+    x.body_complete = complete_;
+  }
+
+ private:
+  const http::BodyDecoder decoder_;
+  const size_t begin_;
+  const uint64_t bytes_in_;
+  const bool complete_;
+};
+
 // What of the body has come with its head leaves with it, too: for most calls that is all of it.
 void append_body_at_hand(Exchange& x, std::string& out) {
   if (x.head.framing != http::Framing::kLength) return;
@@ -141,13 +166,20 @@ void append_body_at_hand(Exchange& x, std::string& out) {
 net::Task<UpstreamFailure> request(Exchange& x, UpstreamConnection& to, Upload& upload) {
   Connection& c = x.connection;
   c.out.clear();
-  write_request(x, c.out);
+  write_request(x, to, c.out);
+  const BodyMark before(x);
   if (!x.body_buffered) append_body_at_hand(x, c.out);
-  x.reservation.mark_sent();
-  x.forwarded = true;
-  // An upstream that refuses a body early may close before it has read it all: its answer counts.
   std::string_view bytes = c.out;
-  const bool whole = to.stream.write_at_once(bytes) || co_await to.stream.write(bytes);
+  const ptrdiff_t sent = to.stream.is_open() ? to.stream.write_now(bytes) : -1;
+  if (sent < 0) {
+    before.restore(x);
+    co_return UpstreamFailure{"closed", 502, "the upstream closed the connection", true, true};
+  }
+  x.reservation.mark_sent();  // nothing was waited for since the bytes left
+  x.forwarded = true;
+  bytes.remove_prefix(static_cast<size_t>(sent));
+  // An upstream that refuses a body early may close before it has read it all: its answer counts.
+  const bool whole = bytes.empty() || co_await to.stream.write(bytes);
   if (whole && !x.body_buffered && !x.body_complete) upload.start();
   to.parser.reset(x.head.method);
   for (;;) {
@@ -172,34 +204,52 @@ net::Task<UpstreamFailure> request(Exchange& x, UpstreamConnection& to, Upload& 
   co_return UpstreamFailure{};
 }
 
-// One try on one connection.
-net::Task<UpstreamFailure> attempt(Exchange& x, bool fresh, bool& reused) {
+// What a try tells about the address that it went to. Nothing when the agent was at fault, nor when
+// a kept connection was closed before it could be used.
+void report(Exchange& x, UpstreamConnection& to, const UpstreamFailure& failure) {
+  Upstream& upstream = *x.upstream;
+  if (failure.error.empty()) {
+    return upstream.answered(to, to.parser.head().status, x.upstream_started);
+  }
+  if (x.connection.agent_gone || (to.reused && failure.silent)) return;
+  const Trouble trouble = failure.error == "timeout"    ? Trouble::kTimeout
+                          : failure.error == "protocol" ? Trouble::kProtocol
+                                                        : Trouble::kClosed;
+  upstream.failed(to, trouble, failure.detail, steady_now());
+}
+
+// One try on one connection, after those that cannot be had.
+net::Task<UpstreamFailure> attempt(Exchange& x, Upstream::Tries& tries) {
   Connection& c = x.connection;
-  x.worker.set_phase(c, Phase::kUpstream, x.upstream->config().timeout);
-  if (c.agent_gone) co_return UpstreamFailure{"closed", 502, ""};
-  auto connected = co_await x.upstream->connect(fresh, &c.connecting, c.given_up);
-  c.connecting = nullptr;
-  if (c.agent_gone) co_return UpstreamFailure{"closed", 502, ""};
-  if (c.timed_out) {
-    co_return UpstreamFailure{"timeout", 504, "the upstream did not accept in time"};
+  Steady now = steady_now();
+  std::unique_ptr<UpstreamConnection> to = x.upstream->try_kept(tries, now);
+  if (!to) {
+    auto reached = co_await x.upstream->connect(c, tries);
+    if (c.agent_gone) co_return UpstreamFailure{"closed", 502, ""};
+    if (c.timed_out || (!reached && reached.error().timed_out)) {
+      co_return UpstreamFailure{"timeout", 504, "the upstream did not accept in time"};
+    }
+    if (!reached) {
+      log(LogLevel::kWarning,
+          fmt::format("upstream `{}`: {}", x.upstream->config().name, reached.error().detail));
+      co_return UpstreamFailure{"connect", 502, "the upstream cannot be reached"};
+    }
+    to = std::move(*reached);
+    now = steady_now();
   }
-  if (!connected) {
-    log(LogLevel::kWarning,
-        fmt::format("upstream `{}`: {}", x.upstream->config().name, connected.error().message));
-    co_return UpstreamFailure{"connect", 502, "the upstream cannot be reached"};
-  }
-  std::unique_ptr<UpstreamConnection> to = std::move(*connected);
-  reused = to->reused;
+  x.upstream_started = now;
   c.upstream = &to->stream;
-  x.upstream_started = steady_now();
   Upload upload(x, *to);
   UpstreamFailure failure = co_await request(x, *to, upload);
+  if (!upload.fault()) report(x, *to, failure);
   RelayEnd end = RelayEnd::kBroken;
   if (failure.error.empty()) {
     x.worker.set_phase(c, Phase::kStream, {});
     end = co_await relay(x, *to);
     if (end == RelayEnd::kRefused) {
       failure = {"protocol", 502, "the upstream's answer cannot be passed on"};
+    } else if (end == RelayEnd::kBroken && c.timed_out) {
+      failure = {"timeout", 504, "the upstream stopped in the middle of its answer"};
     } else if (end == RelayEnd::kBroken) {
       failure = {"closed", 502, "the upstream broke its answer off"};
     }
@@ -212,7 +262,29 @@ net::Task<UpstreamFailure> attempt(Exchange& x, bool fresh, bool& reused) {
   if (end == RelayEnd::kWhole && x.body_complete && to->stream.is_open()) {
     x.upstream->keep(std::move(to), x.upstream_ended);
   }
+  if (failure.silent && !to->reused) tries.failed.push_back(to->address);
   co_return failure;
+}
+
+// Whether a call that failed so goes out again, over a new connection.
+bool try_again(const Exchange& x, const UpstreamFailure& failure, Upstream::Tries& tries,
+               bool repeatable) {
+  const Connection& c = x.connection;
+  if (!failure.silent || c.agent_gone || c.timed_out) return false;
+  tries.fresh = true;
+  if (failure.unsent) return true;
+  if (tries.repeated || !repeatable || !idempotent(x.head.method)) return false;
+  tries.repeated = true;
+  if (!x.upstream->has_several_addresses()) tries.failed.clear();  // there is no other
+  return true;
+}
+
+// Whichever of the upstream's addresses began the session that the call belongs to.
+void prefer_session(const Exchange& x, Upstream::Tries& tries) {
+  if (!x.is_mcp() || x.upstream->has_one_address()) return;
+  if (const auto session = x.head.fields.single("mcp-session-id")) {
+    tries.prefer = x.worker.services().sessions.place(x.call.upstream, *session);
+  }
 }
 
 }  // namespace
@@ -222,7 +294,8 @@ net::Task<void> answer_failure(Exchange& x, UpstreamFailure failure) {
       {"connect", UpstreamError::kConnect},
       {"timeout", UpstreamError::kTimeout},
       {"protocol", UpstreamError::kProtocol},
-      {"closed", UpstreamError::kClosed}};
+      {"closed", UpstreamError::kClosed},
+      {"busy", UpstreamError::kBusy}};
   x.error = failure.error;
   if (x.connection.agent_gone) {
     x.error = "agent-gone";
@@ -248,13 +321,18 @@ net::Task<void> answer_failure(Exchange& x, UpstreamFailure failure) {
 
 net::Task<void> forward(Exchange& x) {
   const bool repeatable = x.body_buffered || x.body_complete;
-  bool reused = false;
-  UpstreamFailure failure = co_await attempt(x, false, reused);
-  // A kept connection that the upstream closed just then: nobody has seen the call, or it does no
-  // harm twice.
-  if (!failure.error.empty() && failure.silent && reused && repeatable &&
-      !x.connection.agent_gone && idempotent(x.head.method)) {
-    failure = co_await attempt(x, true, reused);
+  x.worker.set_phase(x.connection, Phase::kUpstream, x.upstream->config().timeout);
+  Gate::Place place = x.upstream->gate().try_enter();
+  if (!place) place = co_await x.upstream->gate().enter(x.connection);
+  UpstreamFailure failure{"busy", 503, "the upstream has no connection free; try again later"};
+  if (place) {
+    Upstream::Tries tries;
+    prefer_session(x, tries);
+    do {
+      failure = co_await attempt(x, tries);
+    } while (try_again(x, failure, tries, repeatable));
+    x.tries = tries.count;
+    place = {};
   }
   if (!failure.error.empty()) co_await answer_failure(x, failure);
 }

@@ -63,8 +63,10 @@ net::Task<void> forward_call(Exchange& x, Endpoints endpoints) {
   config.port = x.destination->port;
   config.authority = x.destination->target;
   if (config.port == kHttpPort) config.authority.resize(config.authority.rfind(':'));
-  const http::HeadLimits limits{x.worker.services().config.limits.header_bytes};
-  Upstream once(config, kOtherLabel, limits, x.worker.context(), x.worker.services().stdio);
+  Services& services = x.worker.services();
+  Upstream once(config, kOtherLabel,
+                {x.worker.context(), services.upstream_lookups, services.dial, services.stdio,
+                 http::HeadLimits{services.config.limits.header_bytes}});
   once.pin(std::move(endpoints));
   // No rule reads the path, so it goes on as it came.
   x.path.forward = x.head.path;

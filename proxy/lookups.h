@@ -1,4 +1,4 @@
-// Names of the forward proxy, looked up beside the event loops.
+// Names, looked up beside the event loops.
 #ifndef REEVE_PROXY_LOOKUPS_H_
 #define REEVE_PROXY_LOOKUPS_H_
 
@@ -14,9 +14,9 @@ namespace reeve {
 
 using Endpoints = std::vector<net::asio::ip::tcp::endpoint>;
 
-// An agent chooses these names, and with them how long its name servers take. On threads of their
-// own, slow ones delay each other at most, never the names of upstreams, which the event loops'
-// resolvers look up. Thread-safe; a lookup keeps the loop that waits for it running.
+// An agent chooses the names of the forward proxy, and with them how long name servers take. On
+// threads of their own, slow ones delay each other at most, never the names of upstreams, for which
+// there is another of these. Thread-safe; a lookup keeps the loop that waits for it running.
 class Lookups {
  public:
   struct Found {

@@ -14,16 +14,16 @@ std::string key_of(std::string_view upstream, std::string_view session) {
 
 }  // namespace
 
-void McpSessions::bind(std::string_view upstream, std::string_view session,
-                       std::string_view agent) {
+void McpSessions::bind(std::string_view upstream, std::string_view session, std::string_view agent,
+                       const Endpoint& at) {
   const std::string key = key_of(upstream, session);
   std::unique_lock lock(mutex_);
   // The first owner stays: a server that issues one id twice makes nobody a present of a session.
-  if (!owner_.try_emplace(key, agent).second) return;
+  if (!sessions_.try_emplace(key, Session{std::string(agent), at}).second) return;
   std::deque<std::string>& own = by_agent_[std::string(agent)];
   own.push_back(key);
   if (own.size() <= kMostPerAgent) return;
-  owner_.erase(own.front());
+  sessions_.erase(own.front());
   own.pop_front();
 }
 
@@ -31,17 +31,26 @@ bool McpSessions::may_use(std::string_view upstream, std::string_view session,
                           std::string_view agent) const {
   const std::string key = key_of(upstream, session);
   std::shared_lock lock(mutex_);
-  const auto found = owner_.find(key);
-  return found == owner_.end() || found->second == agent;
+  const auto found = sessions_.find(key);
+  return found == sessions_.end() || found->second.owner == agent;
+}
+
+std::optional<McpSessions::Endpoint> McpSessions::place(std::string_view upstream,
+                                                        std::string_view session) const {
+  const std::string key = key_of(upstream, session);
+  std::shared_lock lock(mutex_);
+  const auto found = sessions_.find(key);
+  if (found == sessions_.end()) return std::nullopt;
+  return found->second.at;
 }
 
 void McpSessions::forget(std::string_view upstream, std::string_view session) {
   const std::string key = key_of(upstream, session);
   std::unique_lock lock(mutex_);
-  const auto found = owner_.find(key);
-  if (found == owner_.end()) return;
-  std::erase(by_agent_[found->second], key);
-  owner_.erase(found);
+  const auto found = sessions_.find(key);
+  if (found == sessions_.end()) return;
+  std::erase(by_agent_[found->second.owner], key);
+  sessions_.erase(found);
 }
 
 }  // namespace reeve

@@ -8,10 +8,13 @@
 #define REEVE_PROXY_MCP_SESSIONS_H_
 
 #include <deque>
+#include <optional>
 #include <shared_mutex>
 #include <string>
 #include <string_view>
 #include <unordered_map>
+
+#include "proxy/net/asio.h"
 
 namespace reeve {
 
@@ -19,8 +22,13 @@ class McpSessions {
  public:
   static constexpr size_t kMostPerAgent = 4096;  // the oldest is forgotten
 
-  // The upstream issued this id in its answer to this agent.
-  void bind(std::string_view upstream, std::string_view session, std::string_view agent);
+  using Endpoint = net::asio::ip::tcp::endpoint;
+
+  // The upstream issued this id in its answer to this agent; the answer came from `at`.
+  void bind(std::string_view upstream, std::string_view session, std::string_view agent,
+            const Endpoint& at = {});
+  // Which of the upstream's addresses issued it; nothing for an id that was not seen to begin.
+  std::optional<Endpoint> place(std::string_view upstream, std::string_view session) const;
   // False when the session is another agent's.
   bool may_use(std::string_view upstream, std::string_view session, std::string_view agent) const;
   // The session has ended.
@@ -28,8 +36,12 @@ class McpSessions {
 
  private:
   mutable std::shared_mutex mutex_;
+  struct Session {
+    std::string owner;
+    Endpoint at;
+  };
   // Guarded by mutex_. Keys are upstream and session.
-  std::unordered_map<std::string, std::string> owner_;
+  std::unordered_map<std::string, Session> sessions_;
   std::unordered_map<std::string, std::deque<std::string>> by_agent_;  // oldest first
 };
 

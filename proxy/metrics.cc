@@ -57,7 +57,7 @@ constexpr std::string_view kActions[] = {"other",
                                          "elicitation/create",
                                          "roots/list"};
 
-constexpr std::string_view kUpstreamErrors[] = {"connect", "timeout", "protocol", "closed"};
+constexpr std::string_view kUpstreamErrors[] = {"connect", "timeout", "protocol", "closed", "busy"};
 constexpr std::string_view kDecisions[] = {"allow", "ask", "deny", "malformed", "unknown-agent"};
 constexpr uint64_t kUnknownAgent = 4;
 
@@ -147,6 +147,12 @@ std::vector<MetricFamily> gauge_families(const Gauges& g) {
     add(agents, {label("agent", agent.agent), label("state", agent.state)}).gauge.value = 1;
   }
   out.push_back(std::move(agents));
+  MetricFamily upstreams = family(
+      "reeve_upstream_up", "1 while some address of the upstream answers", MetricType::Gauge);
+  for (const UpstreamGauge& upstream : g.upstreams) {
+    add(upstreams, {label("upstream", upstream.upstream)}).gauge.value = upstream.up ? 1 : 0;
+  }
+  out.push_back(std::move(upstreams));
 
   const auto counter = [&](const char* name, const char* help, uint64_t value) {
     MetricFamily f = family(name, help, MetricType::Counter);
@@ -295,7 +301,7 @@ std::string Metrics::collect(const Gauges& gauges) const {
       family("reeve_upstream_errors_total", "Failures of upstreams", MetricType::Counter);
   for (const auto& [key, value] : totals.errors) {
     add(errors, {label("upstream", name(upstream_of(key))),
-                 label("kind", kUpstreamErrors[std::min<uint64_t>((key >> 8) & 0xff, 3)])})
+                 label("kind", kUpstreamErrors[std::min<uint64_t>((key >> 8) & 0xff, 4)])})
         .counter.value = static_cast<double>(value);
   }
   out.push_back(std::move(errors));

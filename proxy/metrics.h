@@ -26,7 +26,7 @@ namespace reeve {
 using Label = uint32_t;  // an interned label value
 inline constexpr Label kOtherLabel = 0;
 
-enum class UpstreamError : uint8_t { kConnect, kTimeout, kProtocol, kClosed };
+enum class UpstreamError : uint8_t { kConnect, kTimeout, kProtocol, kClosed, kBusy };
 
 // What collect() reads besides the shards.
 struct BudgetGauge {
@@ -36,10 +36,15 @@ struct BudgetGauge {
 struct AgentGauge {
   std::string agent, state;
 };
+struct UpstreamGauge {
+  std::string upstream;
+  bool up = true;
+};
 struct Gauges {
   std::string policy_sha256;
   std::vector<BudgetGauge> budgets;
   std::vector<AgentGauge> agents;
+  std::vector<UpstreamGauge> upstreams;
   uint64_t audit_lines = 0, audit_errors = 0;
   uint64_t reloads_ok = 0, reloads_failed = 0;
   int64_t connections = 0;

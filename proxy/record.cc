@@ -190,6 +190,7 @@ void write_outcome(Exchange& x) {
   member(out, "decision", decision_name(x));
   number(out, "status", static_cast<uint64_t>(x.status));
   member(out, "error", x.error);
+  if (x.tries > 1) number(out, "tries", x.tries);
   if (x.spend.cost > 0) number(out, "cost", policy::format_decimal(x.cost));
   number(out, "bytes_in", x.bytes_in);
   number(out, "bytes_out", x.bytes_out);

@@ -22,7 +22,12 @@ bool media_type_is(const http::Fields& fields, std::string_view wanted) {
 // Reads the body of an answer piece by piece.
 class BodyReader {
  public:
-  explicit BodyReader(UpstreamConnection& from) : from_(from) {
+  // Between two pieces the upstream may take `answer_idle`, unless `stream`: events have no hurry.
+  BodyReader(Exchange& x, UpstreamConnection& from, bool stream)
+      : from_(from),
+        agent_(x.connection),
+        idle_(x.upstream->config().answer_idle),
+        stream_(stream) {
     const http::ResponseHead& head = from.parser.head();
     decoder_.start(head.framing, head.content_length);
     done_ = head.framing == http::Framing::kNone ||
@@ -58,7 +63,13 @@ class BodyReader {
   net::Task<std::string_view> read() {
     for (;;) {
       net::ErrorCode ec;
-      if (co_await from_.fill(ec) == 0) {
+      if (!stream_) {
+        agent_.deadline = steady_now() + idle_;
+        agent_.phase = Phase::kAnswer;
+      }
+      const size_t n = co_await from_.fill(ec);
+      agent_.phase = Phase::kStream;  // the agent may take its time to read
+      if (n == 0) {
         done_ = ec == net::asio::error::eof && decoder_.complete_at_close();
         broken_ = !done_;
         closed_ = true;
@@ -69,16 +80,20 @@ class BodyReader {
   }
 
   UpstreamConnection& from_;
+  Connection& agent_;
+  const std::chrono::milliseconds idle_;
+  const bool stream_;
   http::BodyDecoder decoder_;
   bool done_ = false, broken_ = false, closed_ = false;
 };
 
 // Remembers whose session it is that the upstream begins or ends by this answer.
-void follow_session(Exchange& x, const http::ResponseHead& head) {
+void follow_session(Exchange& x, const UpstreamConnection& from) {
+  const http::ResponseHead& head = from.parser.head();
   McpSessions& sessions = x.worker.services().sessions;
   if (const auto issued = head.fields.single("mcp-session-id")) {
     if (x.head.fields.count("mcp-session-id") == 0) {
-      sessions.bind(x.call.upstream, *issued, x.agent_info()->name);
+      sessions.bind(x.call.upstream, *issued, x.agent_info()->name, from.address->endpoint);
     }
   }
   if (x.head.method == "DELETE" && head.status < 300) {
@@ -289,12 +304,13 @@ net::Task<RelayEnd> relay_events(Exchange& x, UpstreamConnection& from, BodyRead
 
 net::Task<RelayEnd> relay(Exchange& x, UpstreamConnection& from) {
   const http::ResponseHead& head = from.parser.head();
-  BodyReader body(from);
+  const bool events = media_type_is(head.fields, "text/event-stream");
+  BodyReader body(x, from, events);
   RelayEnd end;
   // reeve holds the credential of an MCP upstream: its 401 is no question to the agent.
   if (x.is_mcp() && head.status == 401) co_return RelayEnd::kRefused;
-  if (x.is_mcp()) follow_session(x, head);
-  if (x.is_mcp() && !body.done() && media_type_is(head.fields, "text/event-stream")) {
+  if (x.is_mcp()) follow_session(x, from);
+  if (x.is_mcp() && !body.done() && events) {
     end = co_await relay_events(x, from, body);
   } else if (x.is_mcp() && !body.done() && may_hold_list(x) &&
              media_type_is(head.fields, "application/json")) {

@@ -71,13 +71,14 @@ std::string resets(const SpendRefusal& budget) {
 std::string problem(const Exchange& x) {
   const Refusal& refusal = *x.refusal;
   std::string out = "{\"type\":\"about:blank\"";
-  member(out, "title", title_of(refusal.status));
+  const bool busy = refusal.reason == "busy";
+  member(out, "title", busy ? "Upstream busy" : title_of(refusal.status));
   out += fmt::format(",\"status\":{}", refusal.status);
   member(out, "detail", refusal.detail);
   member(out, "request_id", view(x.id));
   // An allowed call whose upstream failed was not denied.
-  const bool upstream_failed =
-      (x.decision.allowed() || x.overlooked) && (refusal.status == 502 || refusal.status == 504);
+  const bool upstream_failed = (x.decision.allowed() || x.overlooked) &&
+                               (refusal.status == 502 || refusal.status == 504 || busy);
   member(out, "decision", upstream_failed ? "allow" : decision_name(x));
   if (x.agent && x.decision.rule && refusal.reason == "rule") {
     member(out, "rule", x.decision.rule->id);

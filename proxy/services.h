@@ -48,7 +48,8 @@ struct Services {
   std::atomic<int64_t> connections{0};
   std::atomic<bool> draining{false};
   const DialRules dial{config};
-  Lookups lookups;
+  Lookups lookups;           // of names that agents choose
+  Lookups upstream_lookups;  // of names in reeve.yaml
   stdio::Server stdio{config};
 };
 

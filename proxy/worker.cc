@@ -18,6 +18,7 @@ constexpr std::chrono::milliseconds kSweep{50};
 // A call that has waited this long is looked after: has its agent hung up meanwhile?
 constexpr std::chrono::milliseconds kLookAfter{100};
 constexpr size_t kBodyRoom = 16 * 1024;
+constexpr uint64_t kSweepsPerStatus = 5;
 
 }  // namespace
 
@@ -30,9 +31,11 @@ Worker::Worker(Services& services, std::shared_ptr<const Snapshot> snapshot)
   for (const UpstreamConfig& config : services_.config.upstreams) {
     upstreams_.push_back(std::make_unique<Upstream>(
         config, services_.metrics.intern(config.name),
-        http::HeadLimits{services_.config.limits.header_bytes}, context_, services_.stdio));
+        UpstreamMeans{context_, services_.upstream_lookups, services_.dial, services_.stdio,
+                      http::HeadLimits{services_.config.limits.header_bytes}}));
     upstream_by_name_[config.name] = upstreams_.back().get();
   }
+  publish_status(steady_now());
 }
 
 Worker::~Worker() = default;
@@ -154,6 +157,7 @@ net::Task<void> Worker::sweep() {
       }
     }
     for (const auto& upstream : upstreams_) upstream->sweep(now);
+    if (round % kSweepsPerStatus == 0) publish_status(now);
     if (round % 20 == 0) {
       const policy::Time wall = wall_now();
       const auto second = std::chrono::floor<std::chrono::seconds>(wall.time_since_epoch());
@@ -165,8 +169,14 @@ net::Task<void> Worker::sweep() {
 void Worker::look_at(Connection& c, Steady now) {
   // The end of one side is passed on, but one that has reset may be noticed by nobody else.
   if (c.phase == Phase::kTunnel && c.stream.failed()) return cut(c);
-  const bool waits_upstream = c.phase == Phase::kUpstream || c.phase == Phase::kStream;
+  const bool waits_upstream =
+      c.phase == Phase::kUpstream || c.phase == Phase::kAnswer || c.phase == Phase::kStream;
   if (waits_upstream && now - c.phase_since >= kLookAfter && c.stream.hung_up()) return cut(c);
+  if (c.connecting && now >= c.connecting_until) {
+    net::ErrorCode ignored;
+    c.connecting->close(ignored);
+    c.connecting_until = Steady::max();
+  }
   // A cancel misses what has just completed, so it is repeated until somebody has noticed.
   const bool cancels = c.uploading || c.phase == Phase::kHead || c.phase == Phase::kBody;
   if (c.timed_out && !cancels) return;
@@ -180,13 +190,9 @@ void Worker::look_at(Connection& c, Steady now) {
   }
   if (c.phase == Phase::kStream || now < c.deadline) return;
   c.timed_out = true;
-  if (c.phase == Phase::kUpstream) {
+  if (c.phase == Phase::kUpstream || c.phase == Phase::kAnswer) {
     c.given_up = true;
-    if (c.connecting) {
-      net::ErrorCode ignored;
-      c.connecting->close(ignored);
-    }
-    if (c.upstream) c.upstream->close(true);
+    end_waiting(c);
   } else if (c.phase == Phase::kHead || c.phase == Phase::kBody) {
     c.stream.cancel();  // whoever reads answers 408 and closes
   } else if (c.phase == Phase::kTunnel) {
@@ -199,12 +205,31 @@ void Worker::look_at(Connection& c, Steady now) {
 
 void Worker::cut(Connection& c) {
   c.agent_gone = c.given_up = true;  // nothing is sent or tried again for it
+  end_waiting(c);
+  c.stream.close(true);
+}
+
+// Whatever it is that the call waits for on its upstream's side.
+void Worker::end_waiting(Connection& c) {
+  if (c.waiting) c.waiting->cancel();
   if (c.connecting) {
     net::ErrorCode ignored;
     c.connecting->close(ignored);
   }
   if (c.upstream) c.upstream->close(true);
-  c.stream.close(true);
+}
+
+void Worker::publish_status(Steady now) {
+  auto statuses = std::make_shared<UpstreamStatuses>();
+  const policy::Time wall = wall_now();
+  for (const auto& upstream : upstreams_) statuses->push_back(upstream->status(now, wall));
+  std::lock_guard lock(status_mutex_);
+  status_ = std::move(statuses);
+}
+
+std::shared_ptr<const UpstreamStatuses> Worker::upstream_statuses() const {
+  std::lock_guard lock(status_mutex_);
+  return status_;
 }
 
 void Worker::replace_snapshot(std::shared_ptr<const Snapshot> snapshot) {

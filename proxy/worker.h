@@ -9,6 +9,7 @@
 
 #include <list>
 #include <memory>
+#include <mutex>
 #include <string_view>
 #include <thread>
 #include <unordered_map>
@@ -19,7 +20,7 @@
 #include "proxy/services.h"
 #include "proxy/snapshot.h"
 #include "proxy/turn.h"
-#include "proxy/upstream.h"
+#include "proxy/upstream/upstream.h"
 
 namespace reeve {
 
@@ -37,6 +38,8 @@ class Worker {
   void replace_snapshot(std::shared_ptr<const Snapshot> snapshot);
   void drain();  // no new connections; idle ones are closed
   void stop();   // cuts what is left and ends the loop
+  // Of a moment ago: a quarter of a second at most.
+  std::shared_ptr<const UpstreamStatuses> upstream_statuses() const;
   size_t connection_count() const { return count_.load(std::memory_order_relaxed); }
 
   // On the worker's thread, for the steps of a call.
@@ -54,6 +57,8 @@ class Worker {
   net::Task<void> sweep();
   void look_at(Connection& connection, Steady now);
   void cut(Connection& connection);
+  static void end_waiting(Connection& connection);
+  void publish_status(Steady now);
 
   Services& services_;
   Metrics::Shard& metrics_;
@@ -64,6 +69,8 @@ class Worker {
   std::shared_ptr<const Snapshot> snapshot_;
   std::vector<std::unique_ptr<Upstream>> upstreams_;
   std::unordered_map<std::string_view, Upstream*> upstream_by_name_;
+  mutable std::mutex status_mutex_;
+  std::shared_ptr<const UpstreamStatuses> status_;  // guarded by it
   std::list<std::pair<net::Acceptor, const ListenerConfig*>> acceptors_;
   std::list<std::shared_ptr<Connection>> connections_;
   std::atomic<size_t> count_{0};

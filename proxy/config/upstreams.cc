@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <set>
 
 #include "policy/path.h"
 #include "proxy/config/sections.h"
@@ -105,6 +106,44 @@ void read_url(Reader& r, const yaml::Node& node, UpstreamConfig& upstream) {
   upstream.base_path = base.empty() ? "" : normal.forward;
 }
 
+// One URL, or a list of them that lead to the same service.
+void read_urls(Reader& r, const yaml::Node& node, UpstreamConfig& upstream) {
+  if (!node.is_sequence()) return read_url(r, node, upstream);
+  constexpr size_t kMostUrls = 32;
+  if (node.items.empty() || node.items.size() > kMostUrls) {
+    return r.error(node.mark, fmt::format("a list of URLs has 1 to {} of them", kMostUrls));
+  }
+  read_url(r, node.items.front(), upstream);
+  std::set<std::string> seen{fmt::format("{}:{}", upstream.host, upstream.port)};
+  for (size_t i = 1; i < node.items.size(); ++i) {
+    UpstreamConfig other;
+    read_url(r, node.items[i], other);
+    if (!other.command.words.empty() || !upstream.command.words.empty()) {
+      r.error(node.items[i].mark, "a server that is started by a command has no other address");
+    }
+    if (other.base_path != upstream.base_path) {
+      r.error(node.items[i].mark, "all URLs of an upstream must have the same path");
+    }
+    if (!seen.insert(fmt::format("{}:{}", other.host, other.port)).second) {
+      r.error(node.items[i].mark, fmt::format("`{}` is there twice", other.authority));
+    }
+    upstream.others.push_back({other.host, other.port, other.authority});
+  }
+}
+
+// How its connections are made and kept.
+void read_pool(Reader& r, const yaml::Node& node, UpstreamConfig& upstream) {
+  constexpr size_t kMostConnections = 100'000;
+  if (const auto* v = node.find("connect_timeout")) upstream.connect_timeout = r.duration(*v);
+  if (const auto* v = node.find("answer_idle")) upstream.answer_idle = r.duration(*v);
+  if (const auto* v = node.find("connections")) {
+    upstream.connections = r.number(*v, 1, kMostConnections);
+  }
+  if (const auto* v = node.find("idle_connections")) {
+    upstream.idle_connections = r.number(*v, 0, kMostConnections);
+  }
+}
+
 void read_credential(Reader& r, const yaml::Node& node, UpstreamConfig& upstream) {
   if (!r.keys(node, "`credential`", {{"header", "value"}, {}})) return;
   const yaml::Node* header = node.find("header");
@@ -140,7 +179,8 @@ void read_upstream(Reader& r, const yaml::Node::Member& member, Config& config) 
             "`mcp` is the endpoint of all MCP upstreams together; rename this one");
   }
   if (!r.keys(member.value, fmt::format("upstream `{}`", name),
-              {{"http", "mcp", "credential", "timeout", "path_parameters", "pass_headers"},
+              {{"http", "mcp", "credential", "timeout", "connect_timeout", "answer_idle",
+                "connections", "idle_connections", "path_parameters", "pass_headers"},
                {"meter", "tls", "ca", "cert", "key"}})) {
     return;
   }
@@ -157,7 +197,8 @@ void read_upstream(Reader& r, const yaml::Node::Member& member, Config& config) 
     return;
   }
   upstream.protocol = mcp ? Protocol::kMcp : Protocol::kHttp;
-  read_url(r, mcp ? *mcp : *http, upstream);
+  read_urls(r, mcp ? *mcp : *http, upstream);
+  read_pool(r, member.value, upstream);
   if (const yaml::Node* node = member.value.find("credential")) {
     read_credential(r, *node, upstream);
     if (!upstream.command.words.empty()) {

@@ -11,6 +11,7 @@
 
 #include <boost/asio/error.hpp>
 #include <cerrno>
+#include <utility>
 
 namespace reeve::net {
 namespace {
@@ -36,7 +37,7 @@ ssize_t send_some(int fd, const char* data, size_t size) {
 const uint32_t Stream::kReadable = EPOLLIN;
 const uint32_t Stream::kWritable = EPOLLOUT;
 
-Stream::Stream(Socket socket) : watch_(Loop::of(socket.get_executor().context())) {
+Stream::Stream(Socket socket) : watch_(std::make_unique<Watch>(Loop::of(socket.get_executor().context()))) {
   ErrorCode ignored;
   socket.set_option(asio::ip::tcp::no_delay(true), ignored);
   socket.non_blocking(true, ignored);
@@ -48,8 +49,14 @@ Stream::Stream(Socket socket) : watch_(Loop::of(socket.get_executor().context())
   short_read_is_all_ = domain == AF_INET || domain == AF_INET6;
   // Asio lets go of it: a socket that its reactor still knew would wake the loop twice.
   fd_ = socket.release(ignored);
-  if (fd_ >= 0 && !watch_.start(fd_)) close();
+  if (fd_ >= 0 && !watch_->start(fd_)) close();
 }
+
+Stream::Stream(Stream&& other) noexcept
+    : fd_(std::exchange(other.fd_, -1)),
+      short_read_is_all_(other.short_read_is_all_),
+      read_at_(other.read_at_),
+      watch_(std::move(other.watch_)) {}
 
 bool Stream::read_at_once(char* data, size_t size, size_t& got, ErrorCode& ec) {
   got = 0;
@@ -57,12 +64,12 @@ bool Stream::read_at_once(char* data, size_t size, size_t& got, ErrorCode& ec) {
     ec = asio::error::operation_aborted;
     return true;
   }
-  while (watch_.readable) {
+  while (watch_->readable) {
     const ssize_t n = receive(fd_, data, size);
     if (n > 0) {
       got = static_cast<size_t>(n);
       // After the peer's end there is no other event: then it is read until the end is found.
-      if (got < size && short_read_is_all_ && !watch_.ended) watch_.readable = false;
+      if (got < size && short_read_is_all_ && !watch_->ended) watch_->readable = false;
       read_at_ = coarse_ms();
       return true;
     }
@@ -75,7 +82,7 @@ bool Stream::read_at_once(char* data, size_t size, size_t& got, ErrorCode& ec) {
       ec.assign(errno, boost::system::system_category());
       return true;
     }
-    watch_.readable = false;
+    watch_->readable = false;
   }
   return false;
 }
@@ -103,7 +110,7 @@ ptrdiff_t Stream::write_now(std::string_view bytes) {
     } else if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) {
       break;
     } else {
-      return -1;
+      return sent > 0 ? static_cast<ptrdiff_t>(sent) : -1;  // the next call finds it out again
     }
   }
   return static_cast<ptrdiff_t>(sent);
@@ -140,15 +147,15 @@ bool Stream::failed() const {
 }
 
 bool Stream::spoiled() const {
-  if (fd_ < 0 || watch_.ended) return true;
-  if (!watch_.readable && coarse_ms() - read_at_ < kJustRead) return false;
+  if (fd_ < 0 || watch_->ended) return true;
+  if (!watch_->readable && coarse_ms() - read_at_ < kJustRead) return false;
   pollfd look{fd_, POLLIN | POLLRDHUP, 0};
   return ::poll(&look, 1, 0) != 0;
 }
 
 void Stream::close(bool reset) {
   if (fd_ < 0) return;
-  watch_.stop();
+  watch_->stop();
   if (reset) {
     const linger at_once{1, 0};
     ::setsockopt(fd_, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);

@@ -7,6 +7,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <string_view>
 
 #include "proxy/net/asio.h"
@@ -18,9 +19,10 @@ class Stream {
  public:
   // Takes the socket over; it is closed with the stream.
   explicit Stream(Socket socket);
+  // What it is moved from is closed. Not while somebody waits on it.
+  Stream(Stream&& other) noexcept;
+  Stream& operator=(Stream&&) = delete;
   ~Stream() { close(); }
-  Stream(const Stream&) = delete;
-  Stream& operator=(const Stream&) = delete;
 
   // Up to `size` bytes. 0 means the end or an error, which `ec` tells apart (asio::error::eof).
   Task<size_t> read_some(char* data, size_t size, ErrorCode& ec);
@@ -36,7 +38,8 @@ class Stream {
   // Whether that was all; if not, write() the rest.
   bool write_at_once(std::string_view& bytes);
 
-  // What can be sent without waiting; returns how much was, or -1 when the connection is broken.
+  // What can be sent without waiting; returns how much was, or -1 when the connection is broken and
+  // none of it was.
   ptrdiff_t write_now(std::string_view bytes);
 
   // Whether the peer has closed or reset its side, whatever it sent before. Looks without waiting.
@@ -50,7 +53,7 @@ class Stream {
 
   bool is_open() const { return fd_ >= 0; }
   // Whoever waits goes on with an error, a moment later. The stream stays open.
-  void cancel() { watch_.cancel(); }
+  void cancel() { watch_->cancel(); }
   // The same, and closes. With `reset` the peer sees a reset, so that a message cut short cannot
   // pass for a complete one.
   void close(bool reset = false);
@@ -60,8 +63,8 @@ class Stream {
  private:
   // To be awaited after a read or a write has found that it would block. True: closed or cancelled,
   // and the stream may be gone.
-  auto wait_readable() { return watch_.next(kReadable); }
-  auto wait_writable() { return watch_.next(kWritable); }
+  auto wait_readable() { return watch_->next(kReadable); }
+  auto wait_writable() { return watch_->next(kWritable); }
 
   static const uint32_t kReadable, kWritable;
 
@@ -70,7 +73,7 @@ class Stream {
   // may end a read (Unix sockets).
   bool short_read_is_all_ = false;
   int64_t read_at_ = 0;  // coarse milliseconds
-  Watch watch_;
+  std::unique_ptr<Watch> watch_;  // stays in its place when the stream moves
 };
 
 }  // namespace reeve::net

@@ -76,8 +76,8 @@ class Scenario {
     return origin;
   }
   // A folder with reeve.yaml and policy.yaml. `upstreams` is {name: {http: …}}; `config` adds
-  // top-level keys.
-  async configure({policy, upstreams = {}, config = {}, listen, folder = this.folder()}) {
+  // top-level keys; `under` is a command that runs the sidecar.
+  async configure({policy, upstreams = {}, config = {}, listen, folder = this.folder(), under}) {
     const port = await freePort();
     const adminPort = await freePort();
     const wiring = {
@@ -96,10 +96,10 @@ class Scenario {
     // JSON is YAML.
     writeFileSync(join(folder, 'reeve.yaml'), JSON.stringify(wiring, null, 2));
     writeFileSync(join(folder, 'policy.yaml'), policy);
-    return {folder, port, adminPort, env: {REEVE_ADMIN_TOKEN: newToken()}};
+    return {folder, port, adminPort, under, env: {REEVE_ADMIN_TOKEN: newToken()}};
   }
-  launch({folder, port, adminPort, env}) {
-    const sidecar = new Sidecar(folder, port, adminPort, {env});
+  launch({folder, port, adminPort, under, env}) {
+    const sidecar = new Sidecar(folder, port, adminPort, {env, under});
     this.sidecars.push(sidecar);
     this.cleanups.push(async () => {
       if (!sidecar.exit) await sidecar.kill();

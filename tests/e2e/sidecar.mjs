@@ -10,9 +10,10 @@ export class Sidecar {
   constructor(folder, port, adminPort, args) {
     Object.assign(this, {folder, port, adminPort});
     this.adminToken = args.env.REEVE_ADMIN_TOKEN;
+    const [program, ...words] =
+        [...(args.under ?? []), binary, 'serve', '-c', join(folder, 'reeve.yaml')];
     this.child = spawn(
-        binary, ['serve', '-c', join(folder, 'reeve.yaml')],
-        {env: {...process.env, ...args.env}, stdio: ['ignore', 'pipe', 'pipe']});
+        program, words, {env: {...process.env, ...args.env}, stdio: ['ignore', 'pipe', 'pipe']});
     this.child.stdout.on('data', (data) => {
       this.stderr += data;
     });

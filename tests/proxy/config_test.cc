@@ -97,6 +97,40 @@ TEST_CASE("variables come from the environment and from files") {
   CHECK(billing.path_parameters);
 }
 
+TEST_CASE("an upstream may have several URLs, and says how its connections are kept") {
+  const Loaded least = load(kLeast);
+  REQUIRE(least.config);
+  const UpstreamConfig& crm = least.config->upstreams.at(0);
+  CHECK(crm.others.empty());
+  CHECK(crm.connect_timeout.count() == 5'000);
+  CHECK(crm.answer_idle.count() == 60'000);
+  CHECK(crm.connections == 1024);
+  CHECK(crm.idle_connections == 256);
+
+  const Loaded loaded = load(
+      "listen: [{name: local, address: 127.0.0.1:8700}]\n"
+      "policy: policy.yaml\n"
+      "upstreams:\n"
+      "  crm: {mcp: [\"http://a.internal/mcp\", \"http://10.0.0.2:81/mcp/\", "
+      "\"http://[::1]/mcp\"],\n"
+      "    connect_timeout: 250ms, answer_idle: 2m, connections: 7, idle_connections: 0}\n");
+  REQUIRE(loaded.config);
+  const UpstreamConfig& several = loaded.config->upstreams.at(0);
+  CHECK(several.protocol == Protocol::kMcp);
+  CHECK(several.host == "a.internal");
+  CHECK(several.base_path == "/mcp");
+  REQUIRE(several.others.size() == 2);
+  CHECK(several.others[0].host == "10.0.0.2");
+  CHECK(several.others[0].port == 81);
+  CHECK(several.others[0].authority == "10.0.0.2:81");
+  CHECK(several.others[1].host == "::1");
+  CHECK(several.others[1].port == 80);
+  CHECK(several.connect_timeout.count() == 250);
+  CHECK(several.answer_idle.count() == 120'000);
+  CHECK(several.connections == 7);
+  CHECK(several.idle_connections == 0);
+}
+
 struct Bad {
   const char* text;
   const char* message;  // the first diagnostic contains this
@@ -139,6 +173,14 @@ const Bad kBadUpstreams[] = {
     {"crm: {http: \"http://a\", timout: 5s}", "did you mean `timeout`?"},
     {"crm: {http: \"http://a\", timeout: 5}", "`5` is no duration"},
     {"crm: {http: \"http://a\", timeout: 0s}", "is no duration"},
+    {"crm: {http: \"http://a\", connect_timeout: 5}", "`5` is no duration"},
+    {"crm: {http: \"http://a\", answer_idle: 0s}", "is no duration"},
+    {"crm: {http: \"http://a\", connections: 0}", "is no number from 1 to 100000"},
+    {"crm: {http: \"http://a\", idle_connections: many}", "is no number from 0 to"},
+    {"crm: {http: []}", "a list of URLs has 1 to 32"},
+    {"crm: {http: [\"http://a\", \"ftp://b\"]}", "does not begin with http://"},
+    {"crm: {http: [\"http://a/x\", \"http://b/y\"]}", "must have the same path"},
+    {"crm: {http: [\"http://a/x\", \"http://a:80/x\"]}", "`a:80` is there twice"},
     {"crm: {http: \"http://a\", path_parameters: yes}", "is neither true nor false"},
     {"crm: {http: \"http://a\", credential: {header: X}}", "needs `header` and `value`"},
     {"crm: {http: \"http://a\", credential: {header: \"a b\", value: x}}",

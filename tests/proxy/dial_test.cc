@@ -72,6 +72,27 @@ TEST_CASE("the sidecar's own listeners are never dialled, whatever is allowed") 
   CHECK(may(all, {"8.8.8.8"}, 8702));
 }
 
+TEST_CASE("an upstream may be inside, but is no service of the link, and never the sidecar") {
+  const auto serves = [](const Config& wiring, const char* address, bool by_name) {
+    const net::asio::ip::tcp::endpoint at(net::asio::ip::make_address(address), 80);
+    return DialRules(wiring).forbidden_upstream(at, by_name) == nullptr;
+  };
+  for (const char* inside : {"127.0.0.1", "10.0.0.1", "192.168.1.1", "fd00::1", "8.8.8.8"}) {
+    CHECK(serves(config(), inside, true));
+  }
+  for (const char* none : {"169.254.169.254", "::ffff:169.254.169.254", "fe80::1", "224.0.0.1",
+                           "255.255.255.255", "0.0.0.0", "::", "ff02::1"}) {
+    CAPTURE(none);
+    CHECK_FALSE(serves(config(), none, true));
+    CHECK(serves(config(), none, false));  // reeve.yaml names it in figures
+  }
+  CHECK(serves(config({"169.254.169.254/32"}), "169.254.169.254", true));
+  const net::asio::ip::tcp::endpoint own(net::asio::ip::make_address("127.0.0.1"), 8700);
+  for (const bool by_name : {true, false}) {
+    CHECK(DialRules(config({"0.0.0.0/0"})).forbidden_upstream(own, by_name) != nullptr);
+  }
+}
+
 TEST_CASE("answers that change from one look to the next never reach the inside") {
   const DialRules rules(config());
   for (int i = 0; i < 1000; ++i) {

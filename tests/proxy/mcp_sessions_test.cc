@@ -1,6 +1,7 @@
 // A session id is worth something only to the agent that was given it.
 #include "proxy/mcp_sessions.h"
 
+#include <boost/asio/ip/address.hpp>
 #include <catch2/catch.hpp>
 
 namespace reeve {
@@ -19,6 +20,17 @@ TEST_CASE("a session belongs to one agent, on one upstream, until it ends") {
   sessions.forget("crm", "s1");
   CHECK(sessions.may_use("crm", "s1", "robin"));
   sessions.forget("crm", "s1");
+}
+
+TEST_CASE("a session stays at the address that began it") {
+  McpSessions sessions;
+  const McpSessions::Endpoint here(net::asio::ip::make_address("10.0.0.1"), 80);
+  CHECK_FALSE(sessions.place("crm", "s1"));
+  sessions.bind("crm", "s1", "jordan", here);
+  CHECK(sessions.place("crm", "s1") == here);
+  CHECK_FALSE(sessions.place("kb", "s1"));
+  sessions.forget("crm", "s1");
+  CHECK_FALSE(sessions.place("crm", "s1"));
 }
 
 TEST_CASE("an agent's many sessions push out only its own oldest") {
