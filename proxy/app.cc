@@ -110,6 +110,7 @@ int App::run() {
   net::spawn(context_, watch_signals());
   net::spawn(context_, watch_files());
   if (admin_) admin_->start();
+  services_.stdio.start();
   for (const auto& worker : workers_) worker->start();
   for (const ListenerConfig& listener : config_.listeners) {
     log(LogLevel::kInfo, fmt::format("reeve {} listens on {}:{} ({})", kVersion,
@@ -124,6 +125,7 @@ int App::run() {
                   snapshot_->policy->agents().size(), snapshot_->policy->sha256()));
   context_.run();
   for (const auto& worker : workers_) worker->join();
+  services_.stdio.stop();
   const auto settled = treasury_->stop();
   if (!settled) log(LogLevel::kError, settled.error().message);
   record_knocks(services_, std::numeric_limits<int64_t>::max(), wall_now());
