@@ -64,6 +64,13 @@ policy::Sha256 sha256(std::string_view text) {
   return hash;
 }
 
+std::string to_string(const Address& address) {
+  if (address.is_unix()) return "unix:" + address.unix_path;
+  return address.host.find(':') == std::string::npos
+             ? fmt::format("{}:{}", address.host, address.port)
+             : fmt::format("[{}]:{}", address.host, address.port);
+}
+
 policy::Wiring Config::wiring() const {
   policy::Wiring wiring;
   wiring.upstreams.emplace();

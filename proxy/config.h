@@ -15,17 +15,25 @@
 #include "policy/policy_set.h"
 #include "proxy/http/writer.h"
 #include "proxy/net/address_class.h"
+#include "proxy/tls/credentials.h"
 
 namespace reeve {
 
 struct Address {
-  std::string host;  // an IP address, without brackets
+  std::string host;  // an IP address, without brackets; empty for a Unix socket
   uint16_t port = 0;
+  std::string unix_path;
+
+  bool is_unix() const { return !unix_path.empty(); }
 };
+
+// As reeve.yaml writes it: 127.0.0.1:8700, [::1]:8700, unix:/run/reeve.sock.
+std::string to_string(const Address& address);
 
 struct ListenerConfig {
   std::string name;
   Address address;
+  std::optional<tls::ServerFiles> tls;
   Place at;
 };
 
@@ -52,8 +60,11 @@ struct UpstreamConfig {
   Protocol protocol = Protocol::kHttp;
   std::string host;  // a name or an IP address, without brackets
   uint16_t port = 80;
-  std::string authority;  // as sent in Host
-  std::string base_path;  // without trailing slash; for MCP the endpoint itself
+  std::string unix_path;                // of the socket; then host and port are not used
+  std::optional<tls::ClientFiles> tls;  // of https://
+  std::string server_name;              // what its certificate must be for, and SNI
+  std::string authority;                // as sent in Host
+  std::string base_path;                // without trailing slash; for MCP the endpoint itself
   http::FieldPolicy fields;
   std::chrono::milliseconds timeout{60'000};  // to the answer's first byte
   bool path_parameters = false;

@@ -5,24 +5,27 @@
 #include <cstdint>
 #include <list>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "proxy/clock.h"
 #include "proxy/config.h"
 #include "proxy/mcp/message.h"
 #include "proxy/net/stream.h"
+#include "proxy/tls/svid.h"
 
 namespace reeve {
 
 // What the connection waits for; says what the sweep does when the deadline has passed.
 enum class Phase : uint8_t {
-  kIdle,      // for a next request: close
-  kHead,      // for the rest of a head: 408
-  kBody,      // for the rest of a body: 408
-  kUpstream,  // for an upstream's first byte: the exchange answers 504
-  kStream,    // bytes flow; no deadline
-  kTunnel,    // for bytes of a tunnel: close both sides
-  kLinger,    // for the agent to read the last answer: close
+  kHandshake,  // for the rest of a TLS handshake: close
+  kIdle,       // for a next request: close
+  kHead,       // for the rest of a head: 408
+  kBody,       // for the rest of a body: 408
+  kUpstream,   // for an upstream's first byte: the exchange answers 504
+  kStream,     // bytes flow; no deadline
+  kTunnel,     // for bytes of a tunnel: close both sides
+  kLinger,     // for the agent to read the last answer: close
 };
 
 struct Connection {
@@ -36,7 +39,9 @@ struct Connection {
 
   net::Stream stream;
   const ListenerConfig& listener;
-  bool loopback = false;  // the listener's address
+  bool loopback = false;          // the listener's address
+  std::optional<uint32_t> uid;    // of the peer of a Unix socket, as of its connect
+  std::optional<tls::Svid> svid;  // of the certificate that a client presented
 
   // Received bytes: [begin, end) are not consumed. While a request is handled its head stays in
   // place at the front, and its body is read behind it.

@@ -177,6 +177,9 @@ net::Task<UpstreamFailure> attempt(Exchange& x, bool fresh, bool& reused) {
   if (!connected) {
     log(LogLevel::kWarning,
         fmt::format("upstream `{}`: {}", x.upstream->config().name, connected.error().message));
+    if (connected.error().tls) {
+      co_return UpstreamFailure{"tls", 502, "the upstream's TLS cannot be trusted, or failed"};
+    }
     co_return UpstreamFailure{"connect", 502, "the upstream cannot be reached"};
   }
   std::unique_ptr<UpstreamConnection> to = std::move(*connected);
@@ -213,7 +216,8 @@ net::Task<void> answer_failure(Exchange& x, UpstreamFailure failure) {
       {"connect", UpstreamError::kConnect},
       {"timeout", UpstreamError::kTimeout},
       {"protocol", UpstreamError::kProtocol},
-      {"closed", UpstreamError::kClosed}};
+      {"closed", UpstreamError::kClosed},
+      {"tls", UpstreamError::kTls}};
   x.error = failure.error;
   if (x.connection.agent_gone) {
     x.error = "agent-gone";

@@ -5,9 +5,9 @@
 
 #include <fmt/format.h>
 
-#include <boost/asio/connect.hpp>
 #include <boost/asio/ip/address.hpp>
 #include <boost/asio/ip/basic_resolver.hpp>
+#include <boost/asio/local/stream_protocol.hpp>
 #include <charconv>
 #include <cstring>
 
@@ -37,8 +37,8 @@ std::chrono::milliseconds keep_alive_time(const http::Fields& fields) {
 
 }  // namespace
 
-UpstreamConnection::UpstreamConnection(net::Socket socket, const http::HeadLimits& limits)
-    : stream(std::move(socket)),
+UpstreamConnection::UpstreamConnection(net::Stream to, const http::HeadLimits& limits)
+    : stream(std::move(to)),
       parser(limits),
       buffer(new char[limits.head_bytes + kBodyRoom]),
       capacity(limits.head_bytes + kBodyRoom) {}
@@ -65,8 +65,14 @@ net::Task<size_t> UpstreamConnection::fill(net::ErrorCode& ec) {
 }
 
 Upstream::Upstream(const UpstreamConfig& config, Label label, const http::HeadLimits& limits,
-                   net::asio::io_context& context)
-    : config_(config), label_(label), limits_(limits), context_(context) {}
+                   net::asio::io_context& context, const tls::Credentials* credentials)
+    : config_(config), label_(label), limits_(limits), context_(context) {
+  if (credentials) client_.emplace(*credentials, config.server_name);
+  if (!config.unix_path.empty()) {
+    resolved_ = {net::asio::local::stream_protocol::endpoint(config.unix_path)};
+    resolved_until_ = Steady::max();
+  }
+}
 
 Upstream::~Upstream() = default;
 
@@ -76,7 +82,7 @@ net::Task<net::ErrorCode> Upstream::resolve() {
   if (steady_now() < resolved_until_) co_return ec;
   const auto address = net::asio::ip::make_address(config_.host, ec);
   if (!ec) {
-    resolved_ = {{address, config_.port}};
+    resolved_ = {net::asio::ip::tcp::endpoint(address, config_.port)};
     resolved_until_ = Steady::max();
     co_return ec;
   }
@@ -92,9 +98,8 @@ net::Task<net::ErrorCode> Upstream::resolve() {
   co_return net::ErrorCode{};
 }
 
-net::Task<Result<std::unique_ptr<UpstreamConnection>>> Upstream::connect(bool fresh,
-                                                                         net::Socket** pending,
-                                                                         const bool& given_up) {
+net::Task<Result<std::unique_ptr<UpstreamConnection>, net::ConnectFailure>> Upstream::connect(
+    bool fresh, net::Socket** pending, const bool& given_up) {
   const Steady now = steady_now();
   while (!fresh && !idle_.empty()) {
     std::unique_ptr<UpstreamConnection> connection = std::move(idle_.back());
@@ -104,23 +109,27 @@ net::Task<Result<std::unique_ptr<UpstreamConnection>>> Upstream::connect(bool fr
     co_return connection;
   }
   net::ErrorCode ec = co_await resolve();
-  if (ec) co_return Error{fmt::format("`{}` cannot be resolved: {}", config_.host, ec.message())};
-  const std::vector<net::asio::ip::tcp::endpoint> endpoints = resolved_;
-  for (const auto& endpoint : endpoints) {
-    if (given_up) break;
-    net::Socket socket(context_.get_executor());
-    *pending = &socket;
-    co_await socket.async_connect(endpoint, net::asio::redirect_error(net::kAwait, ec));
-    *pending = nullptr;
-    if (given_up) break;
-    if (!ec) co_return std::make_unique<UpstreamConnection>(std::move(socket), limits_);
+  if (ec) {
+    co_return net::ConnectFailure{
+        fmt::format("`{}` cannot be resolved: {}", config_.host, ec.message())};
   }
-  co_return Error{given_up ? std::string("given up")
-                           : fmt::format("{}:{}: {}", config_.host, config_.port, ec.message())};
+  net::ConnectFailure failure{"given up"};
+  const std::vector<net::Endpoint> endpoints = resolved_;
+  for (const net::Endpoint& endpoint : endpoints) {
+    if (given_up) break;
+    auto stream = co_await net::connect(endpoint, context_.get_executor(),
+                                        client_ ? &*client_ : nullptr, pending, given_up);
+    if (stream) co_return std::make_unique<UpstreamConnection>(std::move(*stream), limits_);
+    failure = std::move(stream.error());
+  }
+  failure.message = config_.unix_path.empty()
+                        ? fmt::format("{}:{}: {}", config_.host, config_.port, failure.message)
+                        : fmt::format("{}: {}", config_.unix_path, failure.message);
+  co_return failure;
 }
 
 void Upstream::pin(std::vector<net::asio::ip::tcp::endpoint> addresses) {
-  resolved_ = std::move(addresses);
+  resolved_.assign(addresses.begin(), addresses.end());
   resolved_until_ = Steady::max();
 }
 

@@ -3,6 +3,7 @@
 #define REEVE_PROXY_UPSTREAM_H_
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -11,13 +12,15 @@
 #include "proxy/config.h"
 #include "proxy/http/parser.h"
 #include "proxy/metrics.h"
+#include "proxy/net/connect.h"
 #include "proxy/net/stream.h"
+#include "proxy/tls/client.h"
 
 namespace reeve {
 
 // One connection to an upstream, with the bytes received and not yet consumed.
 struct UpstreamConnection {
-  UpstreamConnection(net::Socket socket, const http::HeadLimits& limits);
+  UpstreamConnection(net::Stream to, const http::HeadLimits& limits);
 
   std::string_view unread() const { return {buffer.get() + begin, end - begin}; }
   void consume(size_t bytes);
@@ -38,8 +41,9 @@ struct UpstreamConnection {
 
 class Upstream {
  public:
+  // `credentials` are those of an https:// upstream, else null; they must outlive this.
   Upstream(const UpstreamConfig& config, Label label, const http::HeadLimits& limits,
-           net::asio::io_context& context);
+           net::asio::io_context& context, const tls::Credentials* credentials = nullptr);
   ~Upstream();
 
   const UpstreamConfig& config() const { return config_; }
@@ -48,8 +52,8 @@ class Upstream {
   // An idle connection that is still open, or a new one. `fresh` asks for a new one. The error is a
   // sentence for the log. A connect under way is ended from outside by closing `*pending`; a name
   // that is being resolved cannot be, so `given_up` is looked at when it has been.
-  net::Task<Result<std::unique_ptr<UpstreamConnection>>> connect(bool fresh, net::Socket** pending,
-                                                                 const bool& given_up);
+  net::Task<Result<std::unique_ptr<UpstreamConnection>, net::ConnectFailure>> connect(
+      bool fresh, net::Socket** pending, const bool& given_up);
   // Connects to these addresses only; nothing is resolved.
   void pin(std::vector<net::asio::ip::tcp::endpoint> addresses);
   // Gives a connection back whose last message ended cleanly.
@@ -65,8 +69,9 @@ class Upstream {
   const Label label_;
   const http::HeadLimits limits_;
   net::asio::io_context& context_;
+  std::optional<tls::Client> client_;  // before the connections, which hand it their sessions
   std::vector<std::unique_ptr<UpstreamConnection>> idle_;
-  std::vector<net::asio::ip::tcp::endpoint> resolved_;  // of config_.host
+  std::vector<net::Endpoint> resolved_;  // of config_.host
   Steady resolved_until_;
 };
 
