@@ -308,7 +308,8 @@ std::string Metrics::collect(const Gauges& gauges) const {
       family("reeve_upstream_errors_total", "Failures of upstreams", MetricType::Counter);
   for (const auto& [key, value] : totals.errors) {
     add(errors, {label("upstream", name(upstream_of(key))),
-                 label("kind", kUpstreamErrors[std::min<uint64_t>((key >> 8) & 0xff, 3)])})
+                 label("kind", kUpstreamErrors[std::min<uint64_t>(
+                                   (key >> 8) & 0xff, std::size(kUpstreamErrors) - 1)])})
         .counter.value = static_cast<double>(value);
   }
   out.push_back(std::move(errors));

@@ -19,6 +19,11 @@ Stream::Stream(Socket socket) : socket_(std::move(socket)) {
   socket_.set_option(asio::socket_base::keep_alive(true), ignored);
 }
 
+// Without a goodbye OpenSSL would take the session for one that must not be resumed.
+Stream::~Stream() {
+  if (ssl_) say_goodbye();
+}
+
 Task<size_t> Stream::read_some(char* data, size_t size, ErrorCode& ec) {
   if (ssl_) return read_tls(data, size, ec);
   return socket_.async_read_some(asio::buffer(data, size), asio::redirect_error(kAwait, ec));

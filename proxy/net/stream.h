@@ -18,6 +18,9 @@ namespace reeve::net {
 class Stream {
  public:
   explicit Stream(Socket socket);
+  ~Stream();  // as close() does
+  Stream(Stream&&) = default;
+  Stream& operator=(Stream&&) = delete;
 
   // Shakes hands, as client or server by what `ssl` was made for; from then on the bytes of this
   // interface are those inside TLS. The error is a sentence for the log; `name` is the name that is
