@@ -15,6 +15,7 @@
 #include "policy/policy_set.h"
 #include "proxy/http/writer.h"
 #include "proxy/net/address_class.h"
+#include "proxy/stdio/child.h"
 #include "proxy/tls/credentials.h"
 
 namespace reeve {
@@ -65,6 +66,7 @@ struct UpstreamConfig {
   std::string server_name;              // what its certificate must be for, and SNI
   std::string authority;                // as sent in Host
   std::string base_path;                // without trailing slash; for MCP the endpoint itself
+  stdio::Command command;  // of a server that reeve starts; without words: there is a URL
   http::FieldPolicy fields;
   std::chrono::milliseconds timeout{60'000};  // to the answer's first byte
   bool path_parameters = false;
@@ -103,6 +105,10 @@ struct Config {
 // Reads and validates the file; on any error appends to `diagnostics` and returns nothing. Paths in
 // the result are relative to the working directory; in the file they are relative to the file.
 std::optional<Config> load_config(const std::string& path, Diagnostics& diagnostics);
+
+// The listeners alone: for who calls the sidecar, and need not have what the rest refers to.
+std::optional<std::vector<ListenerConfig>> load_listeners(const std::string& path,
+                                                          Diagnostics& diagnostics);
 
 // SHA-256 of a secret, as policies and people's tokens are compared.
 policy::Sha256 sha256(std::string_view text);

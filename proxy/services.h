@@ -14,6 +14,7 @@
 #include "proxy/mcp_sessions.h"
 #include "proxy/metrics.h"
 #include "proxy/spend.h"
+#include "proxy/stdio/server.h"
 #include "proxy/transport.h"
 
 namespace reeve {
@@ -50,6 +51,7 @@ struct Services {
   const DialRules dial{config};
   Lookups lookups;
   Transport transport{config};
+  stdio::Server stdio{config};
 };
 
 // Records the refusals that got no line before this second, one counting line per listener.

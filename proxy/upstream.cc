@@ -4,6 +4,7 @@
 #include "proxy/upstream.h"
 
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <boost/asio/ip/address.hpp>
 #include <boost/asio/ip/basic_resolver.hpp>
@@ -65,8 +66,9 @@ net::Task<size_t> UpstreamConnection::fill(net::ErrorCode& ec) {
 }
 
 Upstream::Upstream(const UpstreamConfig& config, Label label, const http::HeadLimits& limits,
-                   net::asio::io_context& context, const tls::Credentials* credentials)
-    : config_(config), label_(label), limits_(limits), context_(context) {
+                   net::asio::io_context& context, stdio::Server& servers,
+                   const tls::Credentials* credentials)
+    : config_(config), label_(label), limits_(limits), context_(context), servers_(servers) {
   if (credentials) client_.emplace(*credentials, config.server_name);
   if (!config.unix_path.empty()) {
     resolved_ = {net::asio::local::stream_protocol::endpoint(config.unix_path)};
@@ -108,6 +110,7 @@ net::Task<Result<std::unique_ptr<UpstreamConnection>, net::ConnectFailure>> Upst
     connection->reused = true;
     co_return connection;
   }
+  if (!config_.command.words.empty()) co_return connect_to_command();
   net::ErrorCode ec = co_await resolve();
   if (ec) {
     co_return net::ConnectFailure{
@@ -126,6 +129,19 @@ net::Task<Result<std::unique_ptr<UpstreamConnection>, net::ConnectFailure>> Upst
                         ? fmt::format("{}:{}: {}", config_.host, config_.port, failure.message)
                         : fmt::format("{}: {}", config_.unix_path, failure.message);
   co_return failure;
+}
+
+Result<std::unique_ptr<UpstreamConnection>, net::ConnectFailure> Upstream::connect_to_command() {
+  const auto descriptor = servers_.open(config_.name);
+  if (!descriptor) return net::ConnectFailure{descriptor.error().message};
+  net::Socket socket(context_.get_executor());
+  net::ErrorCode ec;
+  socket.assign({AF_UNIX, 0}, *descriptor, ec);
+  if (ec) {
+    ::close(*descriptor);
+    return net::ConnectFailure{ec.message()};
+  }
+  return std::make_unique<UpstreamConnection>(net::Stream(std::move(socket)), limits_);
 }
 
 void Upstream::pin(std::vector<net::asio::ip::tcp::endpoint> addresses) {

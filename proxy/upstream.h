@@ -14,6 +14,7 @@
 #include "proxy/metrics.h"
 #include "proxy/net/connect.h"
 #include "proxy/net/stream.h"
+#include "proxy/stdio/server.h"
 #include "proxy/tls/client.h"
 
 namespace reeve {
@@ -43,7 +44,8 @@ class Upstream {
  public:
   // `credentials` are those of an https:// upstream, else null; they must outlive this.
   Upstream(const UpstreamConfig& config, Label label, const http::HeadLimits& limits,
-           net::asio::io_context& context, const tls::Credentials* credentials = nullptr);
+           net::asio::io_context& context, stdio::Server& servers,
+           const tls::Credentials* credentials = nullptr);
   ~Upstream();
 
   const UpstreamConfig& config() const { return config_; }
@@ -64,11 +66,13 @@ class Upstream {
 
  private:
   net::Task<net::ErrorCode> resolve();
+  Result<std::unique_ptr<UpstreamConnection>, net::ConnectFailure> connect_to_command();
 
   const UpstreamConfig& config_;
   const Label label_;
   const http::HeadLimits limits_;
   net::asio::io_context& context_;
+  stdio::Server& servers_;             // those that are started by a command
   std::optional<tls::Client> client_;  // before the connections, which hand it their sessions
   std::vector<std::unique_ptr<UpstreamConnection>> idle_;
   std::vector<net::Endpoint> resolved_;  // of config_.host

@@ -33,7 +33,7 @@ Worker::Worker(Services& services, std::shared_ptr<const Snapshot> snapshot)
     upstreams_.push_back(
         std::make_unique<Upstream>(config, services_.metrics.intern(config.name),
                                    http::HeadLimits{services_.config.limits.header_bytes}, context_,
-                                   services_.transport.upstream(config.name)));
+                                   services_.stdio, services_.transport.upstream(config.name)));
     upstream_by_name_[config.name] = upstreams_.back().get();
   }
 }

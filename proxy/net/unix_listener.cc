@@ -1,7 +1,7 @@
 // The kernel gives a socket's file the mode that its descriptor has when it is bound (unix(7), and
 // unix_bind in net/unix/af_unix.c), so there is no moment at which it is wider. Two sidecars that
 // start at once are kept apart by a lock on the folder, held while one looks and binds.
-// Tested by tests/proxy/unix_listener_test.cc and tests/e2e/unix_test.mjs.
+// Tested by tests/e2e/unix_test.mjs.
 #include "proxy/net/unix_listener.h"
 
 #include <fcntl.h>

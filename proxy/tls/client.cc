@@ -50,16 +50,15 @@ void Sessions::offer(ssl_st* ssl) {
   }
   SSL_set_ex_data(ssl, sessions_index(), this);
   while (!sessions_.empty()) {
-    Session newest = std::move(sessions_.back());
+    const Session newest = std::move(sessions_.back());
     sessions_.pop_back();
     const auto until = SSL_SESSION_get_time(newest.get()) + SSL_SESSION_get_timeout(newest.get());
     if (until <= ::time(nullptr) || !SSL_SESSION_is_resumable(newest.get())) continue;
     SSL_set_session(ssl, newest.get());
-    // Of tickets that are for one use (RFC 8446, C.4) the last is kept: servers that grant none on
-    // resumption, as Node's, would else shake hands in full every third time. Whoever watches the
-    // network sees the sidecar's address anyway.
-    if (sessions_.empty()) keep(std::move(newest));
-    return;
+    // A ticket of TLS 1.3 is for one use (RFC 8446, C.4); sessions of 1.2 are for many.
+    if (SSL_SESSION_get_protocol_version(newest.get()) == TLS1_3_VERSION) return;
+    SSL_SESSION_up_ref(newest.get());
+    return keep(Session(newest.get()));
   }
 }
 

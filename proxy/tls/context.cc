@@ -1,7 +1,7 @@
 // Contexts are the same in all but what the peer must show. Both sides: TLS 1.2 or newer, forward
 // secrecy and authenticated ciphers alone, no renegotiation, no compression, keys of 112 bits or
-// more and no SHA-1 in signatures (OpenSSL's security level 2). Tested by
-// tests/proxy/credentials_test.cc and tests/e2e/tls_*_test.mjs.
+// more and no SHA-1 in signatures (OpenSSL's security level 2). Tested end
+// to end by tests/e2e/tls_*_test.mjs and client_certificate_test.mjs.
 #include <fmt/format.h>
 #include <openssl/err.h>
 #include <openssl/ssl.h>

@@ -1,4 +1,4 @@
-// See credentials.h. Tested by tests/proxy/credentials_test.cc and tests/e2e/tls_reload_test.mjs.
+// See credentials.h. Tested end to end by tests/e2e/tls_reload_test.mjs.
 #include "proxy/tls/credentials.h"
 
 #include "proxy/policy_files.h"

@@ -1,4 +1,4 @@
-// See pem.h. Tested by tests/proxy/credentials_test.cc.
+// See pem.h. Tested end to end by tests/e2e/tls_reload_test.mjs.
 #include "proxy/tls/pem.h"
 
 #include <fmt/format.h>

@@ -1,5 +1,4 @@
-// See svid.h. Tested by tests/proxy/svid_test.cc, tests/e2e/client_certificate_test.mjs and
-// tests/fuzz/spiffe_fuzz.cc.
+// See svid.h. Tested by tests/e2e/client_certificate_test.mjs and tests/fuzz/spiffe_fuzz.cc.
 #include "proxy/tls/svid.h"
 
 #include <openssl/x509v3.h>

@@ -34,13 +34,15 @@ export function certificate(folder, name, {
   writeFileSync(path('index'), '');
   // `ca`, not `x509`: it takes any dates.
   writeFileSync(
-      path('cnf'), `[c]\ndatabase=${path('index')}\nnew_certs_dir=${folder}\npolicy=p\n` +
+      path('cnf'),
+      `[c]\ndatabase=${path('index')}\nnew_certs_dir=${folder}\npolicy=p\n` +
           'rand_serial=yes\ndefault_md=sha256\nunique_subject=no\n[p]\nO=optional\nCN=optional\n');
   const day = (offset) => new Date(Date.now() + offset * 86_400_000)
                               .toISOString()
                               .replace(/[-:T]/g, '')
                               .replace(/\.\d+Z/, 'Z');
-  const issuer = by ? ['-cert', by.cert, '-keyfile', by.key] : ['-selfsign', '-keyfile', path('key')];
+  const issuer =
+      by ? ['-cert', by.cert, '-keyfile', by.key] : ['-selfsign', '-keyfile', path('key')];
   openssl(
       folder, 'ca', '-batch', '-notext', '-config', path('cnf'), '-name', 'c', '-md', digest, '-in',
       path('csr'), '-out', path('pem'), '-startdate', day(from ?? -1), '-enddate',
@@ -85,7 +87,8 @@ export function revocationList(folder, name, by, revoked) {
   writeFileSync(path('index'), '');
   writeFileSync(path('number'), '01\n');
   writeFileSync(
-      path('cnf'), `[c]\ndatabase=${path('index')}\ncrlnumber=${path('number')}\ndefault_md=sha256\n` +
+      path('cnf'),
+      `[c]\ndatabase=${path('index')}\ncrlnumber=${path('number')}\ndefault_md=sha256\n` +
           'default_crl_days=30\npolicy=p\n[p]\nCN=optional\n');
   const ca = ['ca', '-config', path('cnf'), '-name', 'c', '-cert', by.cert, '-keyfile', by.key];
   for (const each of revoked) openssl(folder, ...ca, '-revoke', each.cert);
@@ -96,7 +99,8 @@ export function revocationList(folder, name, by, revoked) {
 // One HTTPS exchange: {status, headers, body, json, reused, error}. Errors are given back.
 export function callTls(
     port, method, path,
-    {ca, client, token, headers = {}, body, servername = 'localhost', agent = false, ...more} = {}) {
+    {ca, client, token, headers = {}, body, servername = 'localhost', agent = false, ...more} =
+        {}) {
   const exchange = new Promise((resolve) => {
     const request = https.request(
         {

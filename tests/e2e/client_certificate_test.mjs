@@ -100,8 +100,8 @@ scenario('a client certificate proves its agent, and every hostile one is refuse
   const {origin, sidecar} = await start(
       s, folder, {cert: pair.cert, key: pair.key, client_ca: ca.cert, client_crl: crl},
       [named('jordan'), robin]);
-  const ask = (options) =>
-      callTls(sidecar.port, 'GET', '/api/x', {ca, ciphers: weak, servername: 'localhost', ...options});
+  const ask = (options) => callTls(
+      sidecar.port, 'GET', '/api/x', {ca, ciphers: weak, servername: 'localhost', ...options});
 
   for (const [name, client] of Object.entries(good)) {
     const answer = await ask({client});
@@ -160,10 +160,9 @@ scenario('a session that is resumed is still the same agent\'s', async (s) => {
   const {sidecar} = await start(
       s, folder, {cert: pair.cert, key: pair.key, client_ca: ca.cert},
       [named('jordan'), named('robin')]);
-  const jordan = certificate(folder, 'jordan', {
-    by: ca,
-    extensions: ['keyUsage=critical,digitalSignature', `subjectAltName=URI:${id}`]
-  });
+  const jordan = certificate(
+      folder, 'jordan',
+      {by: ca, extensions: ['keyUsage=critical,digitalSignature', `subjectAltName=URI:${id}`]});
   for (const version of ['TLSv1.2', 'TLSv1.3']) {
     const {default: https} = await import('node:https');
     const agent = new https.Agent({maxCachedSessions: 10, keepAlive: false});

@@ -28,7 +28,13 @@ async function start(s, {handler = ok, limits = {}, rules = allowAll('api'), ups
 const digest = (data) => createHash('sha256').update(data).digest('hex');
 const open = (x, more = {}) => new Promise((resolve, reject) => {
   const socket = tls.connect(
-      {host: '127.0.0.1', port: x.port, servername: 'localhost', ca: readFileSync(x.ca.cert), ...more},
+      {
+        host: '127.0.0.1',
+        port: x.port,
+        servername: 'localhost',
+        ca: readFileSync(x.ca.cert),
+        ...more
+      },
       () => resolve(socket));
   socket.on('error', reject);
 });
@@ -51,8 +57,7 @@ scenario('versions, protocols and what is no TLS', async (s) => {
     `https://localhost:${x.port}/api/x`, '-H', `Authorization: Bearer ${x.jordan.token}`
   ]);
   assert.equal((await curl('--http2')).out, '200 1.1', 'offers h2 and http/1.1');
-  const onlyH2 =
-      await open(x, {ALPNProtocols: ['h2']}).then(() => null, (error) => error);
+  const onlyH2 = await open(x, {ALPNProtocols: ['h2']}).then(() => null, (error) => error);
   assert.match(onlyH2.message, /alert no application protocol/i);
   assert.equal((await open(x, {ALPNProtocols: ['h2', 'http/1.1']})).alpnProtocol, 'http/1.1');
 
@@ -163,8 +168,8 @@ scenario('events come as they happen, and a client that leaves is noticed', asyn
   handler.streams = true;
   const x = await start(s, {handler});
   const socket = await open(x);
-  socket.write(`GET /api/x HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer ${
-      x.jordan.token}\r\n\r\n`);
+  socket.write(
+      `GET /api/x HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer ${x.jordan.token}\r\n\r\n`);
   let text = '';
   socket.on('data', (part) => {
     text += part;
@@ -195,8 +200,8 @@ scenario('a client that does not read holds its upstream back', async (s) => {
   const x = await start(s, {handler});
   const socket = await open(x);
   socket.pause();
-  socket.write(`GET /api/x HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer ${
-      x.jordan.token}\r\n\r\n`);
+  socket.write(
+      `GET /api/x HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer ${x.jordan.token}\r\n\r\n`);
   let last = -1;
   await until(async () => {
     const stalled = sent > 0 && sent === last;

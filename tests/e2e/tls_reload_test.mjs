@@ -1,6 +1,6 @@
 // Certificates that change while they are used: taken over by new connections without a restart, or
 // refused with the old ones staying. And those that a sidecar must not even start with.
-import {readFileSync, renameSync, symlinkSync, mkdirSync, copyFileSync, writeFileSync} from 'node:fs';
+import {copyFileSync, mkdirSync, readFileSync, renameSync, symlinkSync, writeFileSync} from 'node:fs';
 import {join} from 'node:path';
 import tls from 'node:tls';
 
@@ -48,8 +48,7 @@ scenario('a listener\'s new certificate, behind links like a ConfigMap\'s', asyn
   };
   version('..v1', first.cert, first.key);
   for (const name of ['tls.crt', 'tls.key']) symlinkSync(`..data/${name}`, join(folder, name));
-  const sidecar =
-      await start(s, folder, {cert: 'tls.crt', key: 'tls.key', client_ca: ca.cert});
+  const sidecar = await start(s, folder, {cert: 'tls.crt', key: 'tls.key', client_ca: ca.cert});
   const {default: https} = await import('node:https');
   const kept = new https.Agent({keepAlive: true, maxSockets: 1});
   const ask = () => callTls(sidecar.port, 'GET', '/api/x', {ca, token: robin.token, agent: kept});
@@ -65,16 +64,17 @@ scenario('a listener\'s new certificate, behind links like a ConfigMap\'s', asyn
   await until(
       async () => await sidecar.metric('reeve_tls_reloads_total', {result: 'error'}) === 1,
       'a pair that does not match');
-  assert.match(sidecar.stderr, /reeve\.yaml:\d+:\d+: error: the key in `.*tls\.key` is not that of/);
+  assert.match(
+      sidecar.stderr, /reeve\.yaml:\d+:\d+: error: the key in `.*tls\.key` is not that of/);
   assert.equal(await shown(sidecar.port), serialOf(folder, second), 'the old one stays');
   version('..v4', first.cert, first.key);
-  await until(
-      async () => await shown(sidecar.port) === serialOf(folder, first), 'the first again');
+  await until(async () => await shown(sidecar.port) === serialOf(folder, first), 'the first again');
   writeFileSync(join(folder, '..data', 'tls.key'), readFileSync(first.key, 'utf8').slice(0, 60));
   await until(
       async () => await sidecar.metric('reeve_tls_reloads_total', {result: 'error'}) === 2,
       'half a key');
-  assert.equal((await callTls(sidecar.port, 'GET', '/api/x', {ca, token: robin.token})).status, 200);
+  assert.equal(
+      (await callTls(sidecar.port, 'GET', '/api/x', {ca, token: robin.token})).status, 200);
   assert.ok(!sidecar.stderr.includes(readFileSync(first.key, 'utf8').split('\n')[1].slice(0, 20)));
   kept.destroy();
 });
@@ -107,9 +107,9 @@ scenario('an upstream\'s new CA and client certificate', async (s) => {
   const trusted = join(folder, 'trusted.pem');
   copyFileSync(ca.cert, trusted);
   const pair = server(folder, 'listener', ca);
-  const sidecar = await start(s, folder, {cert: pair.cert, key: pair.key}, {
-    upstreams: {api: {http: `https://localhost:${origin.port}`, tls: {ca: 'trusted.pem'}}}
-  });
+  const sidecar = await start(
+      s, folder, {cert: pair.cert, key: pair.key},
+      {upstreams: {api: {http: `https://localhost:${origin.port}`, tls: {ca: 'trusted.pem'}}}});
   const ask = () => callTls(sidecar.port, 'GET', '/api/x', {ca, token: robin.token});
   assert.equal((await ask()).status, 502);
   copyFileSync(other.cert, `${trusted}.new`);
@@ -123,10 +123,12 @@ scenario('certificates that a sidecar must not start with', async (s) => {
   const good = server(folder, 'good', ca);
   const expired = server(folder, 'expired', ca, undefined, {from: -9, until: -1});
   const future = server(folder, 'future', ca, undefined, {from: 3, until: 9});
-  const weak = server(folder, 'weak', ca, undefined, {key: ['rsa', '-pkeyopt', 'rsa_keygen_bits:1024']});
+  const weak =
+      server(folder, 'weak', ca, undefined, {key: ['rsa', '-pkeyopt', 'rsa_keygen_bits:1024']});
   const locked = join(folder, 'locked.key');
   openssl(
-      folder, 'pkey', '-in', good.key, '-aes256', '-passout', 'pass:secret-passphrase', '-out', locked);
+      folder, 'pkey', '-in', good.key, '-aes256', '-passout', 'pass:secret-passphrase', '-out',
+      locked);
   const broken = join(folder, 'broken.pem');
   writeFileSync(broken, good.pem.replace(/[A-Za-z]{20}\n/, 'AAAA\n'));
   const place = String.raw`reeve\.yaml:\d+:\d+: error: `;
@@ -139,7 +141,9 @@ scenario('certificates that a sidecar must not start with', async (s) => {
     [{cert: good.cert, key: ca.key}, /is not that of the certificate in `.*`; name a pair/],
     [{cert: expired.cert, key: expired.key}, /expired at \d{4}-\d\d-\d\dT.*; renew it/],
     [{cert: future.cert, key: future.key}, /is not valid before \d{4}-.*correct the clock/],
-    [{cert: weak.cert, key: weak.key}, /cannot be used: ee key too small; make one with a stronger/],
+    [
+      {cert: weak.cert, key: weak.key}, /cannot be used: ee key too small; make one with a stronger/
+    ],
     [{cert: broken, key: good.key}, /cannot be read; write the file anew/],
     [{cert: good.cert, key: good.key, client_ca: good.key}, /holds no certificate/],
     [
@@ -156,7 +160,8 @@ scenario('certificates that a sidecar must not start with', async (s) => {
   }
   const upstream = await start(s, s.folder(), {cert: good.cert, key: good.key}, {
     launch: false,
-    upstreams: {api: {http: 'https://localhost:1', tls: {ca: ca.cert, cert: good.cert, key: ca.key}}}
+    upstreams:
+        {api: {http: 'https://localhost:1', tls: {ca: ca.cert, cert: good.cert, key: ca.key}}}
   });
   await within(upstream.ended, 'the end');
   assert.match(upstream.stderr, /error: the key in `.*ca\.key` is not that of/);

@@ -29,7 +29,8 @@ scenario('an upstream is who its certificate says, or is not used', async (s) =>
   const middle = authority(folder, 'middle', {by: ca});
   const good = await tlsOrigin(s, server(folder, 'good', ca));
   const named = await tlsOrigin(s, server(folder, 'named', ca, 'DNS:billing.internal'));
-  const chained = await tlsOrigin(s, server(folder, 'chained', middle, undefined, {chain: middle.pem}));
+  const chained =
+      await tlsOrigin(s, server(folder, 'chained', middle, undefined, {chain: middle.pem}));
   const url = (origin, host = 'localhost') => `https://${host}:${origin.port}`;
   const tlsOf = (more = {}) => ({tls: {ca: ca.cert, ...more}});
   const bad = {
@@ -81,11 +82,13 @@ scenario('an upstream is who its certificate says, or is not used', async (s) =>
     assert.equal(answer.status, 502, name);
     assert.doesNotMatch(answer.body, /certificate|localhost/, 'not for the agent to know');
     const line = await until(
-        () => sidecar.stderr.split('\n').find((each) => each.includes(`upstream \`${name}\``)), name);
+        () => sidecar.stderr.split('\n').find((each) => each.includes(`upstream \`${name}\``)),
+        name);
     assert.match(line, reason);
     const [{outcome}] = await sidecar.records({upstream: name});
     assert.equal(outcome.error, 'tls', name);
-    assert.equal(await sidecar.metric('reeve_upstream_errors_total', {upstream: name, kind: 'tls'}), 1);
+    assert.equal(
+        await sidecar.metric('reeve_upstream_errors_total', {upstream: name, kind: 'tls'}), 1);
     assert.equal(origins[name]?.requests.length ?? 0, 0, name);
   }
 });
@@ -130,7 +133,8 @@ scenario('a client certificate is shown, and sessions are resumed', async (s) =>
     });
     for (let i = 0; i < 6; ++i) assert.equal((await ask(sidecar, 'api')).status, 200);
     assert.equal(origin.connections, 6);
-    assert.equal(origin.resumed, 5, `${version}: all but the first`);
+    // Of TLS 1.3 Node grants two tickets, of one use each, and none on resumption.
+    assert.equal(origin.resumed, version === 'TLSv1.2' ? 5 : 4, version);
     assert.ok(seen.every((each) => each === 'URI:spiffe://acme.example/reeve'));
     assert.equal((await ask(sidecar, 'bare')).status, 502, 'without a certificate');
     assert.equal(origin.requests.length, 6);
@@ -148,8 +152,8 @@ scenario('tickets that come late do not cost a kept connection', async (s) => {
   origin.server.on('secureConnection', (socket) => {
     latest = socket;
   });
-  const sidecar =
-      await sidecarFor(s, folder, {api: {http: `https://localhost:${origin.port}`, tls: {ca: ca.cert}}});
+  const sidecar = await sidecarFor(
+      s, folder, {api: {http: `https://localhost:${origin.port}`, tls: {ca: ca.cert}}});
   for (let i = 0; i < 5; ++i) assert.equal((await ask(sidecar, 'api')).status, 200);
   assert.equal(origin.connections, 1, 'one connection for all');
   // Data that nobody asked for is another thing.
@@ -166,11 +170,12 @@ scenario('an answer that ends without close_notify is no whole answer', async (s
   const ca = authority(folder, 'ca');
   const pair = server(folder, 'server', ca);
   const serve = async (end) => {
-    const listener = tls.createServer(
-        {cert: readFileSync(pair.cert), key: readFileSync(pair.key)}, (socket) => {
+    const listener =
+        tls.createServer({cert: readFileSync(pair.cert), key: readFileSync(pair.key)}, (socket) => {
           socket.on('error', () => {});
           socket.once('data', () => {
-            socket.write('HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\n\r\nhalf of it', () => end(socket));
+            socket.write(
+                'HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\n\r\nhalf of it', () => end(socket));
           });
         });
     await new Promise((done) => listener.listen(0, '127.0.0.1', done));
@@ -180,10 +185,8 @@ scenario('an answer that ends without close_notify is no whole answer', async (s
   // `end` sends close_notify; ending the TCP socket underneath does not.
   const whole = await serve((socket) => socket.end());
   const cut = await serve((socket) => socket._handle.close() ?? socket.destroy());
-  const sidecar = await sidecarFor(s, folder, {
-    whole: {http: whole, tls: {ca: ca.cert}},
-    cut: {http: cut, tls: {ca: ca.cert}}
-  });
+  const sidecar = await sidecarFor(
+      s, folder, {whole: {http: whole, tls: {ca: ca.cert}}, cut: {http: cut, tls: {ca: ca.cert}}});
   const answer = await ask(sidecar, 'whole');
   assert.equal(answer.body, 'half of it');
   await assert.rejects(async () => {
@@ -217,18 +220,18 @@ scenario('64 MiB each way, events and a client that leaves', async (s) => {
       response.end(data);
     }
   });
-  const sidecar =
-      await sidecarFor(s, folder, {api: {http: `https://localhost:${origin.port}`, tls: {ca: ca.cert}}});
-  const answer = await call(
-      sidecar.port, 'POST', '/api/x', {token: jordan.token, body: data, stream: true});
+  const sidecar = await sidecarFor(
+      s, folder, {api: {http: `https://localhost:${origin.port}`, tls: {ca: ca.cert}}});
+  const answer =
+      await call(sidecar.port, 'POST', '/api/x', {token: jordan.token, body: data, stream: true});
   const hash = createHash('sha256');
   for await (const part of answer.response) hash.update(part);
   const expected = createHash('sha256').update(data).digest('hex');
   assert.equal(answer.headers['x-digest'], expected);
   assert.equal(hash.digest('hex'), expected);
 
-  const events = await call(
-      sidecar.port, 'GET', '/api/events', {token: jordan.token, stream: true});
+  const events =
+      await call(sidecar.port, 'GET', '/api/events', {token: jordan.token, stream: true});
   let text = '';
   events.response.on('data', (part) => {
     text += part;
@@ -274,7 +277,7 @@ http { access_log off; client_body_temp_path ${folder}/t1; proxy_temp_path ${fol
   const {spawn} = await import('node:child_process');
   const nginx = spawn('nginx', ['-c', join(folder, 'nginx.conf'), '-p', folder], {stdio: 'ignore'});
   s.defer(() => nginx.kill('SIGTERM'));
-  const sidecar = await sidecarFor(
-      s, folder, {api: {http: `https://localhost:${port}`, tls: {ca: ca.cert}}});
+  const sidecar =
+      await sidecarFor(s, folder, {api: {http: `https://localhost:${port}`, tls: {ca: ca.cert}}});
   await until(async () => (await ask(sidecar, 'api')).body === 'from nginx', 'nginx');
 });

@@ -9,15 +9,17 @@ import {agentEntry, allowAll, assert, ok, policyOf, run, scenario, until, within
 const asRoot = process.getuid() === 0;
 const otherUid = 65_534;
 
-const curl = (socket, path, ...args) =>
-    run('curl', ['-sS', '-w', '\n%{http_code}', '--unix-socket', socket, `http://localhost${path}`, ...args]);
+const curl = (socket, path, ...args) => run(
+    'curl',
+    ['-sS', '-w', '\n%{http_code}', '--unix-socket', socket, `http://localhost${path}`, ...args]);
 // As another user, who is of the socket's group.
 const curlAs = (uid, gid, socket, path) => run('setpriv', [
   `--reuid=${uid}`, `--regid=${gid}`, '--clear-groups', 'curl', '-sS', '-w', '\n%{http_code}',
   '--unix-socket', socket, `http://localhost${path}`
 ]);
 
-async function configure(s, {agents, upstreams, more = {}, path = 'agents.sock', folder = s.folder()}) {
+async function configure(
+    s, {agents, upstreams, more = {}, path = 'agents.sock', folder = s.folder()}) {
   chmodSync(folder, 0o755);
   const wiring = await s.configure({
     folder,
@@ -35,7 +37,8 @@ scenario('the user at the other end is who the kernel says it is', async (s) => 
   const own = agentEntry('jordan', {identity: `unix_uid: ${process.getuid()}`});
   const robin = agentEntry('robin');
   const wiring = await configure(
-      s, {agents: [own, robin], upstreams: {api: {http: origin.url()}}, more: {config: {threads: 3}}});
+      s,
+      {agents: [own, robin], upstreams: {api: {http: origin.url()}}, more: {config: {threads: 3}}});
   const sidecar = await s.launch(wiring).ready();
   const {socket} = wiring;
   assert.equal(statSync(socket).mode & 0o7777, 0o660);
@@ -53,7 +56,8 @@ scenario('the user at the other end is who the kernel says it is', async (s) => 
   if (asRoot) {
     const group = statSync(socket).gid;
     const stranger = await curlAs(otherUid, group, socket, '/api/x');
-    assert.match(stranger.out, /\n401$/, `a user that is no agent's: ${stranger.out}${stranger.err}`);
+    assert.match(
+        stranger.out, /\n401$/, `a user that is no agent's: ${stranger.out}${stranger.err}`);
     const outsider = await curlAs(otherUid, otherUid, socket, '/api/x');
     assert.notEqual(outsider.code, 0, 'a user that is not of the group');
     assert.match(outsider.out, /\n000$/);
@@ -90,7 +94,9 @@ scenario('the socket of a dead sidecar is replaced, of a living one never', asyn
   const late = s.launch(second);
   const exit = await within(late.ended, 'the end of the second');
   assert.equal(exit.code, 2);
-  assert.match(late.stderr, /reeve\.yaml:\d+:\d+: error: .*`unix`.*another process serves this socket; stop it/);
+  assert.match(
+      late.stderr,
+      /reeve\.yaml:\d+:\d+: error: .*`unix`.*another process serves this socket; stop it/);
   assert.match((await curl(first.socket, '/api/x')).out, /\n200$/, 'the first serves on');
   await alive.stop();
 });
@@ -136,18 +142,18 @@ scenario('an upstream behind a Unix socket', async (s) => {
   const sidecar = await s.sidecar({
     folder,
     policy: policyOf([jordan], `    allow:\n      - {upstream: [api, other]}\n`),
-    upstreams:
-        {api: {http: `http://unix:app.sock:/base`}, other: {http: `http://unix:${path}`, host: 'app.internal:80'}}
+    upstreams: {
+      api: {http: `http://unix:app.sock:/base`},
+      other: {http: `http://unix:${path}`, host: 'app.internal:80'}
+    }
   });
   for (let i = 0; i < 3; ++i) {
     const answer = await sidecar.call('GET', '/api/x?y=1', {token: jordan.token});
     assert.equal(answer.status, 200);
   }
-  assert.equal(
-      (await sidecar.call('GET', '/other/z', {token: jordan.token})).status, 200);
+  assert.equal((await sidecar.call('GET', '/other/z', {token: jordan.token})).status, 200);
   assert.deepEqual(seen, [
-    ...Array(3).fill({url: '/base/x?y=1', host: 'localhost'}),
-    {url: '/z', host: 'app.internal:80'}
+    ...Array(3).fill({url: '/base/x?y=1', host: 'localhost'}), {url: '/z', host: 'app.internal:80'}
   ]);
   if (!process.env.REEVE_SANITIZE) assert.equal(connections, 2, 'kept and used again');
   server.closeAllConnections();
