@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <charconv>
 #include <map>
 
 #include "policy/text.h"
@@ -200,8 +201,13 @@ class Compiler {
       if (source.status == "retired") agent.refused = Reason::kRetired;
       if (source.expires_at) agent.expires = *source.expires_at;
       for (const IdentitySource& identity : source.identity) {
-        if (identity.kind == IdentitySource::Kind::kListener) {
-          out_->listeners.emplace(identity.value.value, i);
+        const std::string& value = identity.value.value;
+        if (identity.kind == IdentitySource::Kind::kListener) out_->listeners.emplace(value, i);
+        if (identity.kind == IdentitySource::Kind::kSpiffe) out_->spiffe_ids.emplace(value, i);
+        if (identity.kind == IdentitySource::Kind::kUnixUid) {
+          uint32_t uid = 0;  // the parser has seen to it that it is one
+          std::from_chars(value.data(), value.data() + value.size(), uid);
+          out_->unix_uids.emplace(uid, i);
         }
       }
       out_->agent_ids.emplace(info.name, i);

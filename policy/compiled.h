@@ -177,6 +177,8 @@ struct PolicySet::Compiled {
   std::vector<CompiledAgent> agent_states;  // by AgentId
   TextMap<AgentId> agent_ids;
   TextMap<AgentId> listeners;
+  TextMap<AgentId> spiffe_ids;
+  std::unordered_map<uint32_t, AgentId> unix_uids;
   std::vector<TokenEntry> tokens;       // grouped by bucket
   std::vector<uint32_t> token_buckets;  // begin of each, and the end
   uint32_t token_bucket_bits = 0;       // leading bits of a hash that choose its bucket

@@ -307,4 +307,16 @@ std::optional<AgentId> PolicySet::agent_by_listener(std::string_view listener) c
   return found->second;
 }
 
+std::optional<AgentId> PolicySet::agent_by_spiffe(std::string_view id) const {
+  const auto found = compiled_->spiffe_ids.find(id);
+  if (found == compiled_->spiffe_ids.end()) return std::nullopt;
+  return found->second;
+}
+
+std::optional<AgentId> PolicySet::agent_by_unix_uid(uint32_t uid) const {
+  const auto found = compiled_->unix_uids.find(uid);
+  if (found == compiled_->unix_uids.end()) return std::nullopt;
+  return found->second;
+}
+
 }  // namespace reeve::policy

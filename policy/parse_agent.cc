@@ -2,10 +2,10 @@
 // tests/policy/parse_test.cc and the files of tests/data/policies/bad.
 #include <fmt/format.h>
 
-#include <algorithm>
 
 #include "policy/parse_amounts.h"
 #include "policy/parse_sections.h"
+#include "policy/spiffe_id.h"
 #include "policy/text.h"
 
 namespace reeve::policy {
@@ -14,32 +14,6 @@ namespace {
 
 bool is_hex_sha256(std::string_view text) {
   return text.size() == 64 && text.find_first_not_of("0123456789abcdefABCDEF") == text.npos;
-}
-
-// https://github.com/spiffe/spiffe/blob/main/standards/SPIFFE-ID.md, sections 2.1 and 2.2.
-bool is_spiffe_id(std::string_view text) {
-  constexpr std::string_view kScheme = "spiffe://";
-  constexpr size_t kLongestId = 2048;
-  if (!text.starts_with(kScheme) || text.size() > kLongestId) return false;
-  std::string_view rest = text.substr(kScheme.size());
-  const size_t slash = rest.find('/');
-  if (slash == 0 || slash == rest.npos) return false;
-  if (rest.substr(0, slash).find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789.-_") !=
-      rest.npos) {
-    return false;
-  }
-  rest.remove_prefix(slash);
-  while (!rest.empty()) {
-    const size_t end = std::min(rest.find('/', 1), rest.size());
-    const std::string_view segment = rest.substr(1, end - 1);
-    if (segment.empty() || segment == "." || segment == ".." ||
-        segment.find_first_not_of("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
-                                  ".-_") != segment.npos) {
-      return false;
-    }
-    rest.remove_prefix(end);
-  }
-  return true;
 }
 
 // `{issuer: …, audience: …, subject: …}`, all of which a token must hold.

@@ -85,6 +85,8 @@ class PolicySet {
   // Compared in constant time with respect to the stored hashes.
   std::optional<AgentId> agent_by_token(const Sha256& token_sha256) const;
   std::optional<AgentId> agent_by_listener(std::string_view listener) const;
+  std::optional<AgentId> agent_by_spiffe(std::string_view id) const;
+  std::optional<AgentId> agent_by_unix_uid(uint32_t uid) const;
 
   // The decision for one call: no system call, no allocation and no lock, but that RE2, which has
   // the expressions that are not plain (state_table.h), locks its cache on a text of over 16 bytes

@@ -55,6 +55,7 @@ Result<std::unique_ptr<App>> App::create(Config config, Diagnostics& diagnostics
   std::unique_ptr<App> app(new App(std::move(config), std::move(*folder), std::move(*journal),
                                    std::move(*treasury), std::move(policy)));
   app->seen_ = std::move(seen);
+  if (!app->services_.transport.load(diagnostics)) return Error{"TLS cannot be used"};
   for (const auto& worker : app->workers_) {
     if (auto bound = worker->listen(); !bound) return bound.error();
   }
@@ -113,12 +114,12 @@ int App::run() {
   services_.stdio.start();
   for (const auto& worker : workers_) worker->start();
   for (const ListenerConfig& listener : config_.listeners) {
-    log(LogLevel::kInfo, fmt::format("reeve {} listens on {}:{} ({})", kVersion,
-                                     listener.address.host, listener.address.port, listener.name));
+    log(LogLevel::kInfo,
+        fmt::format("reeve {} listens on {}{} ({})", kVersion, to_string(listener.address),
+                    listener.tls ? " with TLS" : "", listener.name));
   }
   if (config_.admin) {
-    log(LogLevel::kInfo,
-        fmt::format("admin on {}:{}", config_.admin->address.host, config_.admin->address.port));
+    log(LogLevel::kInfo, fmt::format("admin on {}", to_string(config_.admin->address)));
   }
   log(LogLevel::kInfo,
       fmt::format("policy {} in force: {} agents, {}", config_.policy,
@@ -143,6 +144,7 @@ net::Task<void> App::watch_signals() {
     if (ec) co_return;
     if (number == SIGHUP) {
       reload();
+      services_.transport.reload(true);
       continue;
     }
     if (services_.draining) {  // the second signal: now
@@ -158,6 +160,7 @@ net::Task<void> App::watch_signals() {
 
 net::Task<void> App::drain() {
   log(LogLevel::kInfo, "draining: no new connections; calls in flight may finish");
+  services_.transport.close_sockets();
   for (const auto& worker : workers_) worker->drain();
   const Steady deadline = steady_now() + config_.limits.drain;
   for (;;) {
@@ -181,6 +184,7 @@ net::Task<void> App::watch_files() {
     if (ec) co_return;
     std::erase_if(replaced_, [](const auto& policy) { return policy.use_count() == 1; });
     if (policy_files_signature(config_.policy) != seen_) reload();
+    services_.transport.reload(false);
   }
 }
 
@@ -249,6 +253,9 @@ Gauges App::gauges() {
   g.audit_errors = journal_->errors();
   g.reloads_ok = reloads_ok_;
   g.reloads_failed = reloads_failed_;
+  g.tls_reloads_ok = services_.transport.reloads_ok();
+  g.tls_reloads_failed = services_.transport.reloads_failed();
+  g.tls_handshakes_failed = services_.transport.handshakes_failed();
   g.connections = services_.connections.load(std::memory_order_relaxed);
   return g;
 }

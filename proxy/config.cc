@@ -58,6 +58,13 @@ std::optional<Config> read(const yaml::Document& document, Diagnostics& diagnost
 
 }  // namespace
 
+std::string to_string(const Address& address) {
+  if (address.is_unix()) return "unix:" + address.unix_path;
+  return address.host.find(':') == std::string::npos
+             ? fmt::format("{}:{}", address.host, address.port)
+             : fmt::format("[{}]:{}", address.host, address.port);
+}
+
 policy::Wiring Config::wiring() const {
   policy::Wiring wiring;
   wiring.upstreams.emplace();

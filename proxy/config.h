@@ -17,17 +17,25 @@
 #include "proxy/http/writer.h"
 #include "proxy/net/address_class.h"
 #include "proxy/stdio/child.h"
+#include "proxy/tls/credentials.h"
 
 namespace reeve {
 
 struct Address {
-  std::string host;  // an IP address, without brackets
+  std::string host;  // an IP address, without brackets; empty for a Unix socket
   uint16_t port = 0;
+  std::string unix_path;
+
+  bool is_unix() const { return !unix_path.empty(); }
 };
+
+// As reeve.yaml writes it: 127.0.0.1:8700, [::1]:8700, unix:/run/reeve.sock.
+std::string to_string(const Address& address);
 
 struct ListenerConfig {
   std::string name;
   Address address;
+  std::optional<tls::ServerFiles> tls;
   Place at;
 };
 
@@ -61,8 +69,11 @@ struct UpstreamConfig {
   Protocol protocol = Protocol::kHttp;
   std::string host;  // a name or an IP address, without brackets
   uint16_t port = 80;
-  std::string authority;             // as sent in Host
-  std::vector<UpstreamSite> others;  // of its further URLs; the three above are the first one's
+  std::string unix_path;                // of the socket; then host and port are not used
+  std::optional<tls::ClientFiles> tls;  // of https://
+  std::string server_name;              // what its certificate must be for, and SNI
+  std::string authority;                // as sent in Host
+  std::vector<UpstreamSite> others;  // of its further URLs; host, port, authority are the first's
   std::string base_path;             // without trailing slash; for MCP the endpoint itself
   stdio::Command command;            // of a server that reeve starts; without words: there is a URL
   http::FieldPolicy fields;

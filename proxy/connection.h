@@ -5,25 +5,29 @@
 #include <cstdint>
 #include <list>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "proxy/clock.h"
 #include "proxy/config.h"
 #include "proxy/mcp/message.h"
+#include "proxy/net/connect.h"
 #include "proxy/net/stream.h"
+#include "proxy/tls/svid.h"
 
 namespace reeve {
 
 // What the connection waits for; says what the sweep does when the deadline has passed.
 enum class Phase : uint8_t {
-  kIdle,      // for a next request: close
-  kHead,      // for the rest of a head: 408
-  kBody,      // for the rest of a body: 408
-  kUpstream,  // for an upstream's first byte: the exchange answers 504
-  kAnswer,    // for the next piece of an answer: cut it off
-  kStream,    // bytes flow; no deadline
-  kTunnel,    // for bytes of a tunnel: close both sides
-  kLinger,    // for the agent to read the last answer: close
+  kHandshake,  // for the rest of a TLS handshake: close
+  kIdle,       // for a next request: close
+  kHead,       // for the rest of a head: 408
+  kBody,       // for the rest of a body: 408
+  kUpstream,   // for an upstream's first byte: the exchange answers 504
+  kAnswer,     // for the next piece of an answer: cut it off
+  kStream,     // bytes flow; no deadline
+  kTunnel,     // for bytes of a tunnel: close both sides
+  kLinger,     // for the agent to read the last answer: close
 };
 
 struct Connection {
@@ -37,7 +41,9 @@ struct Connection {
 
   net::Stream stream;
   const ListenerConfig& listener;
-  bool loopback = false;  // the listener's address
+  bool loopback = false;          // the listener's address
+  std::optional<uint32_t> uid;    // of the peer of a Unix socket, as of its connect
+  std::optional<tls::Svid> svid;  // of the certificate that a client presented
 
   // Received bytes: [begin, end) are not consumed. While a request is handled its head stays in
   // place at the front, and its body is read behind it.
@@ -56,7 +62,7 @@ struct Connection {
 
   // What to cut when the agent hangs up or the time is over; null when nothing is under way.
   net::Stream* upstream = nullptr;
-  net::Socket* connecting = nullptr;
+  net::Pending connecting;
   Steady connecting_until = Steady::max();  // then only that is cut: there may be another address
   net::Timer* waiting = nullptr;            // for a place or an address; cancelled
 

@@ -27,7 +27,9 @@ constexpr uint64_t kLongestBody = uint64_t{64} * 1024 * 1024 * 1024;
 
 bool prove_agent(Exchange& x) {
   if (const char* why = foreign_origin(x.head, x.connection)) return x.refuse(403, "origin", why);
-  const auto agent = identify(*x.snapshot->policy, x.connection.listener.name, x.head.fields);
+  const Connection& from = x.connection;
+  const Caller caller{from.listener.name, from.uid, from.svid ? &*from.svid : nullptr};
+  const auto agent = identify(*x.snapshot->policy, caller, x.head.fields, x.time);
   if (!agent) return x.refuse(401, "unknown-agent", agent.error().detail);
   // `reeve stdio --agent A` says whom it means to be: a mixed-up credential must not go unnoticed.
   const auto expected = x.head.fields.single(stdio::kExpectedAgentField);

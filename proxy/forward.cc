@@ -232,6 +232,9 @@ net::Task<UpstreamFailure> attempt(Exchange& x, Upstream::Tries& tries) {
     if (!reached) {
       log(LogLevel::kWarning,
           fmt::format("upstream `{}`: {}", x.upstream->config().name, reached.error().detail));
+      if (reached.error().tls) {
+        co_return UpstreamFailure{"tls", 502, "the upstream's TLS cannot be trusted, or failed"};
+      }
       co_return UpstreamFailure{"connect", 502, "the upstream cannot be reached"};
     }
     to = std::move(*reached);
@@ -291,11 +294,9 @@ void prefer_session(const Exchange& x, Upstream::Tries& tries) {
 
 net::Task<void> answer_failure(Exchange& x, UpstreamFailure failure) {
   static constexpr std::pair<std::string_view, UpstreamError> kKinds[] = {
-      {"connect", UpstreamError::kConnect},
-      {"timeout", UpstreamError::kTimeout},
-      {"protocol", UpstreamError::kProtocol},
-      {"closed", UpstreamError::kClosed},
-      {"busy", UpstreamError::kBusy}};
+      {"connect", UpstreamError::kConnect},   {"timeout", UpstreamError::kTimeout},
+      {"protocol", UpstreamError::kProtocol}, {"closed", UpstreamError::kClosed},
+      {"busy", UpstreamError::kBusy},         {"tls", UpstreamError::kTls}};
   x.error = failure.error;
   if (x.connection.agent_gone) {
     x.error = "agent-gone";

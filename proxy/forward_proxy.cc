@@ -31,9 +31,9 @@ net::Task<void> fail(Exchange& x, DialFailure failure) {
 
 net::Task<void> open_tunnel(Exchange& x, Endpoints endpoints) {
   Connection& c = x.connection;
-  auto dialled =
-      co_await dial(endpoints, x.worker.context().get_executor(), &c.connecting, c.given_up);
-  c.connecting = nullptr;
+  auto dialled = co_await dial(endpoints, x.worker.context().get_executor(),
+                               &c.connecting.connecting, c.given_up);
+  c.connecting = {};
   if (!dialled || c.agent_gone || c.timed_out) {
     co_return co_await fail(x, dialled ? DialFailure{"connect"} : dialled.error());
   }

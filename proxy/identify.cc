@@ -36,6 +36,27 @@ std::optional<std::string_view> basic_password(std::string_view encoded, std::st
   return std::string_view(scratch).substr(colon + 1);
 }
 
+constexpr char kTwoAgents[] = "the credentials name two different agents";
+
+bool agrees(std::optional<policy::AgentId>& proven, std::optional<policy::AgentId> agent) {
+  if (proven && agent && *proven != *agent) return false;
+  if (agent) proven = agent;
+  return true;
+}
+
+// What the connection proves. Null, or why it must not be believed.
+const char* add_caller(const policy::PolicySet& policy, const Caller& caller, policy::Time now,
+                       std::optional<policy::AgentId>& proven) {
+  proven = policy.agent_by_listener(caller.listener);
+  if (caller.uid && !agrees(proven, policy.agent_by_unix_uid(*caller.uid))) return kTwoAgents;
+  if (!caller.certificate) return nullptr;
+  if (caller.certificate->id.empty()) return caller.certificate->fault;
+  if (now >= caller.certificate->not_after) return "the client certificate has expired";
+  const auto agent = policy.agent_by_spiffe(caller.certificate->id);
+  if (!agent) return "the client certificate belongs to no agent of the policy";
+  return agrees(proven, agent) ? nullptr : kTwoAgents;
+}
+
 }  // namespace
 
 std::optional<std::string_view> bearer_token(std::string_view value, bool allow_basic,
@@ -56,9 +77,10 @@ std::optional<std::string_view> bearer_token(std::string_view value, bool allow_
   return std::nullopt;
 }
 
-Result<policy::AgentId, Unproven> identify(const policy::PolicySet& policy,
-                                           std::string_view listener, const http::Fields& fields) {
-  std::optional<policy::AgentId> proven = policy.agent_by_listener(listener);
+Result<policy::AgentId, Unproven> identify(const policy::PolicySet& policy, const Caller& caller,
+                                           const http::Fields& fields, policy::Time now) {
+  std::optional<policy::AgentId> proven;
+  if (const char* why = add_caller(policy, caller, now, proven)) return Unproven{why};
   bool seen[3] = {};
   std::string scratch;
   for (const http::Field& field : fields.list) {
@@ -89,8 +111,7 @@ Result<policy::AgentId, Unproven> identify(const policy::PolicySet& policy,
     }
     const auto agent = policy.agent_by_token(sha256(*token));
     if (!agent) return Unproven{"the token belongs to no agent of the policy"};
-    if (proven && *proven != *agent) return Unproven{"the credentials name two different agents"};
-    proven = agent;
+    if (!agrees(proven, agent)) return Unproven{kTwoAgents};
   }
   if (!proven) {
     return Unproven{"no credential was presented; send `Authorization: Bearer TOKEN`"};

@@ -57,7 +57,8 @@ constexpr std::string_view kActions[] = {"other",
                                          "elicitation/create",
                                          "roots/list"};
 
-constexpr std::string_view kUpstreamErrors[] = {"connect", "timeout", "protocol", "closed", "busy"};
+constexpr std::string_view kUpstreamErrors[] = {"connect", "timeout", "protocol",
+                                                "closed",  "busy",    "tls"};
 constexpr std::string_view kDecisions[] = {"allow", "ask", "deny", "malformed", "unknown-agent"};
 constexpr uint64_t kUnknownAgent = 4;
 
@@ -166,6 +167,19 @@ std::vector<MetricFamily> gauge_families(const Gauges& g) {
   add(reloads, {label("result", "ok")}).counter.value = static_cast<double>(g.reloads_ok);
   add(reloads, {label("result", "error")}).counter.value = static_cast<double>(g.reloads_failed);
   out.push_back(std::move(reloads));
+
+  MetricFamily certificates =
+      family("reeve_tls_reloads_total", "Reloads of certificates, a listener or upstream each",
+             MetricType::Counter);
+  add(certificates, {label("result", "ok")}).counter.value = static_cast<double>(g.tls_reloads_ok);
+  add(certificates, {label("result", "error")}).counter.value =
+      static_cast<double>(g.tls_reloads_failed);
+  out.push_back(std::move(certificates));
+
+  MetricFamily handshakes = family("reeve_tls_handshake_errors_total",
+                                   "TLS handshakes of agents that failed", MetricType::Counter);
+  add(handshakes, {}).counter.value = static_cast<double>(g.tls_handshakes_failed);
+  out.push_back(std::move(handshakes));
   MetricFamily info = family("reeve_policy_info", "The policy in force", MetricType::Gauge);
   add(info, {label("sha256", g.policy_sha256)}).gauge.value = 1;
   out.push_back(std::move(info));
@@ -301,7 +315,8 @@ std::string Metrics::collect(const Gauges& gauges) const {
       family("reeve_upstream_errors_total", "Failures of upstreams", MetricType::Counter);
   for (const auto& [key, value] : totals.errors) {
     add(errors, {label("upstream", name(upstream_of(key))),
-                 label("kind", kUpstreamErrors[std::min<uint64_t>((key >> 8) & 0xff, 4)])})
+                 label("kind", kUpstreamErrors[std::min<uint64_t>(
+                                   (key >> 8) & 0xff, std::size(kUpstreamErrors) - 1)])})
         .counter.value = static_cast<double>(value);
   }
   out.push_back(std::move(errors));

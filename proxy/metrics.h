@@ -26,7 +26,7 @@ namespace reeve {
 using Label = uint32_t;  // an interned label value
 inline constexpr Label kOtherLabel = 0;
 
-enum class UpstreamError : uint8_t { kConnect, kTimeout, kProtocol, kClosed, kBusy };
+enum class UpstreamError : uint8_t { kConnect, kTimeout, kProtocol, kClosed, kBusy, kTls };
 
 // What collect() reads besides the shards.
 struct BudgetGauge {
@@ -47,6 +47,7 @@ struct Gauges {
   std::vector<UpstreamGauge> upstreams;
   uint64_t audit_lines = 0, audit_errors = 0;
   uint64_t reloads_ok = 0, reloads_failed = 0;
+  uint64_t tls_reloads_ok = 0, tls_reloads_failed = 0, tls_handshakes_failed = 0;
   int64_t connections = 0;
   std::string currency;
 };

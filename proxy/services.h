@@ -15,6 +15,7 @@
 #include "proxy/metrics.h"
 #include "proxy/spend.h"
 #include "proxy/stdio/server.h"
+#include "proxy/transport.h"
 
 namespace reeve {
 
@@ -50,6 +51,7 @@ struct Services {
   const DialRules dial{config};
   Lookups lookups;           // of names that agents choose
   Lookups upstream_lookups;  // of names in reeve.yaml
+  Transport transport{config};
   stdio::Server stdio{config};
 };
 

@@ -9,6 +9,8 @@
 #include "proxy/log.h"
 #include "proxy/record.h"
 #include "proxy/reply.h"
+#include "proxy/tls/client.h"
+#include "proxy/worker.h"
 
 namespace reeve {
 namespace {
@@ -67,11 +69,42 @@ net::Task<void> linger(Worker& worker, Connection& c) {
   }
 }
 
+constexpr std::string_view kPlainOnTls =
+    "HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain\r\nContent-Length: 58\r\n"
+    "Connection: close\r\n\r\nThis listener speaks TLS; use https:// instead of http://\n";
+
+// The first byte of a TLS handshake's record (RFC 8446, 5.1); none of a request's.
+constexpr int kHandshakeRecord = 22;
+
+// Whether the connection goes on, in TLS.
+net::Task<bool> secure(Worker& worker, Connection& c, const tls::Credentials& credentials) {
+  worker.set_phase(c, Phase::kHandshake, worker.services().config.limits.head);
+  Transport& transport = worker.services().transport;
+  const int first = co_await c.stream.peek();
+  if (first < 0) co_return false;  // came and went, or said nothing: no handshake that failed
+  if (first != kHandshakeRecord) {
+    transport.handshake_failed(c.listener.name, "a client does not speak TLS");
+    c.stream.write_now(kPlainOnTls);
+    co_await linger(worker, c);
+    co_return false;
+  }
+  tls::Ssl ssl = tls::start_server(credentials.context());
+  const auto shaken = co_await c.stream.handshake(std::move(ssl), {});
+  if (!shaken) {
+    transport.handshake_failed(c.listener.name, shaken.error().message);
+    co_return false;
+  }
+  if (x509_st* certificate = c.stream.peer_certificate()) c.svid = tls::read_svid(certificate);
+  co_return true;
+}
+
 }  // namespace
 
 net::Task<void> run_session(Worker& worker, std::shared_ptr<Connection> connection) {
   Connection& c = *connection;
   http::RequestParser parser({worker.services().config.limits.header_bytes});
+  const tls::Credentials* credentials = worker.services().transport.listener(c.listener.name);
+  if (credentials && !co_await secure(worker, c, *credentials)) co_return c.stream.close();
   for (;;) {
     parser.reset();
     const http::Progress progress = co_await read_head(worker, c, parser);

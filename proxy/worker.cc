@@ -9,6 +9,7 @@
 #include <cstring>
 
 #include "proxy/log.h"
+#include "proxy/net/unix_listener.h"
 #include "proxy/session.h"
 
 namespace reeve {
@@ -32,7 +33,8 @@ Worker::Worker(Services& services, std::shared_ptr<const Snapshot> snapshot)
     upstreams_.push_back(std::make_unique<Upstream>(
         config, services_.metrics.intern(config.name),
         UpstreamMeans{context_, services_.upstream_lookups, services_.dial, services_.stdio,
-                      http::HeadLimits{services_.config.limits.header_bytes}}));
+                      http::HeadLimits{services_.config.limits.header_bytes}},
+        services_.transport.upstream(config.name)));
     upstream_by_name_[config.name] = upstreams_.back().get();
   }
   publish_status(steady_now());
@@ -40,27 +42,38 @@ Worker::Worker(Services& services, std::shared_ptr<const Snapshot> snapshot)
 
 Worker::~Worker() = default;
 
+net::ErrorCode Worker::bind(net::Acceptor& acceptor, const Address& at) const {
+  net::ErrorCode ec;
+  const auto address = net::asio::ip::make_address(at.host, ec);
+  const net::asio::ip::tcp::endpoint endpoint(address, at.port);
+  if (!ec) acceptor.open(endpoint.protocol(), ec);
+  if (!ec) acceptor.set_option(net::asio::socket_base::reuse_address(true), ec);
+  if (!ec && services_.config.threads > 1) {
+    // Only between workers of this process: otherwise a second sidecar could take half the calls.
+    const int on = 1;
+    ::setsockopt(acceptor.native_handle(), SOL_SOCKET, SO_REUSEPORT, &on, sizeof on);
+  }
+  if (!ec) acceptor.bind(endpoint, ec);
+  if (!ec) acceptor.listen(net::asio::socket_base::max_listen_connections, ec);
+  return ec;
+}
+
 Result<bool> Worker::listen() {
   for (const ListenerConfig& listener : services_.config.listeners) {
-    net::ErrorCode ec;
-    const auto address = net::asio::ip::make_address(listener.address.host, ec);
-    const net::asio::ip::tcp::endpoint endpoint(address, listener.address.port);
+    const auto refuse = [&](std::string_view why) {
+      return Error{fmt::format("{}: error: listener `{}` cannot listen on {}: {}",
+                               to_string(listener.at), listener.name, to_string(listener.address),
+                               why)};
+    };
     net::Acceptor acceptor(context_);
-    if (!ec) acceptor.open(endpoint.protocol(), ec);
-    if (!ec) acceptor.set_option(net::asio::socket_base::reuse_address(true), ec);
-    if (!ec && services_.config.threads > 1) {
-      // Only between workers of this process: otherwise a second sidecar could take half the calls.
-      const int on = 1;
-      ::setsockopt(acceptor.native_handle(), SOL_SOCKET, SO_REUSEPORT, &on, sizeof on);
-    }
-    if (!ec) acceptor.bind(endpoint, ec);
-    if (!ec) acceptor.listen(net::asio::socket_base::max_listen_connections, ec);
-    if (ec) {
-      return Error{
-          fmt::format("{}: error: listener `{}` cannot listen on {}:{}: {}; stop what uses "
-                      "the address or choose another",
-                      to_string(listener.at), listener.name, listener.address.host,
-                      listener.address.port, ec.message())};
+    net::ErrorCode ec;
+    if (listener.address.is_unix()) {
+      const auto socket = services_.transport.open_socket(listener);
+      if (!socket) return refuse(socket.error().message);
+      acceptor.assign({AF_UNIX, 0}, *socket, ec);
+      if (ec) return refuse(ec.message());
+    } else if (ec = bind(acceptor, listener.address); ec) {
+      return refuse(ec.message() + "; stop what uses the address or choose another");
     }
     acceptors_.emplace_back(std::move(acceptor), &listener);
   }
@@ -118,7 +131,11 @@ net::Task<void> Worker::accept(net::Acceptor& acceptor, const ListenerConfig& li
     const auto most = static_cast<int64_t>(services_.config.limits.connections);
     if (services_.connections.load(std::memory_order_relaxed) >= most) continue;  // closes it
     auto connection = std::make_shared<Connection>(std::move(socket), listener, buffer_bytes);
-    connection->loopback = net::asio::ip::make_address(listener.address.host, ec).is_loopback();
+    if (listener.address.is_unix()) {
+      connection->uid = net::peer_uid(connection->stream.native_handle());
+    } else {
+      connection->loopback = net::asio::ip::make_address(listener.address.host, ec).is_loopback();
+    }
     set_phase(*connection, Phase::kIdle, services_.config.limits.idle);  // the sweep may come first
     connections_.push_front(connection);
     connection->self = connections_.begin();
@@ -172,9 +189,8 @@ void Worker::look_at(Connection& c, Steady now) {
   const bool waits_upstream =
       c.phase == Phase::kUpstream || c.phase == Phase::kAnswer || c.phase == Phase::kStream;
   if (waits_upstream && now - c.phase_since >= kLookAfter && c.stream.hung_up()) return cut(c);
-  if (c.connecting && now >= c.connecting_until) {
-    net::ErrorCode ignored;
-    c.connecting->close(ignored);
+  if (now >= c.connecting_until) {
+    c.connecting.close();
     c.connecting_until = Steady::max();
   }
   // A cancel misses what has just completed, so it is repeated until somebody has noticed.
@@ -212,10 +228,7 @@ void Worker::cut(Connection& c) {
 // Whatever it is that the call waits for on its upstream's side.
 void Worker::end_waiting(Connection& c) {
   if (c.waiting) c.waiting->cancel();
-  if (c.connecting) {
-    net::ErrorCode ignored;
-    c.connecting->close(ignored);
-  }
+  c.connecting.close();
   if (c.upstream) c.upstream->close(true);
 }
 
@@ -245,7 +258,9 @@ void Worker::drain() {
       acceptor.close(ignored);
     }
     for (const auto& connection : connections_) {
-      if (connection->phase == Phase::kIdle) connection->stream.close();
+      if (connection->phase == Phase::kIdle || connection->phase == Phase::kHandshake) {
+        connection->stream.close();
+      }
     }
     for (const auto& upstream : upstreams_) upstream->close_idle();
   });

@@ -53,6 +53,7 @@ class Worker {
   void set_phase(Connection& connection, Phase phase, std::chrono::milliseconds limit);
 
  private:
+  net::ErrorCode bind(net::Acceptor& acceptor, const Address& at) const;
   net::Task<void> accept(net::Acceptor& acceptor, const ListenerConfig& listener);
   net::Task<void> sweep();
   void look_at(Connection& connection, Steady now);

@@ -48,6 +48,11 @@ int stdio(std::vector<std::string> args) {
       return usage_error("stdio", fmt::format("{} has no listener `{}`", file, *name));
     }
   }
+  if (chosen->tls) {
+    return usage_error("stdio", fmt::format("listener `{}` speaks TLS; name a plain one or a Unix "
+                                            "socket with --listener",
+                                            chosen->name));
+  }
   reeve::stdio::BridgeConfig config;
   config.sidecar = chosen->address;
   config.upstream = arguments->files().front();

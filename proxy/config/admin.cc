@@ -51,7 +51,13 @@ void read_admin(Reader& r, const yaml::Node& node, Config& config) {
     r.error(node.mark, "`address` is missing; write `address: 127.0.0.1:8701`");
     return;
   }
-  if (auto found = r.address(*at)) admin.address = *found;
+  if (auto found = r.address(*at)) {
+    admin.address = *found;
+    if (found->is_unix()) {
+      r.error(at->mark,
+              "the admin side on a Unix socket is not yet supported by this version; use IP:PORT");
+    }
+  }
   if (const yaml::Node* hosts = node.find("hosts")) {
     if (!hosts->is_sequence()) r.error(hosts->mark, "`hosts` must be a list of host names");
     for (const yaml::Node& host : hosts->items) admin.hosts.push_back(r.text(host));

@@ -49,7 +49,10 @@ class Reader {
   std::string text(const yaml::Node& node);
   std::string required_text(const yaml::Node& node, const char* key, const char* example);
 
+  // `IP:PORT`, or `unix:PATH`.
   std::optional<Address> address(const yaml::Node& node);
+  // The path of a file that is read later, and where it is named.
+  tls::FileName file_name(const yaml::Node& node);
   std::optional<policy::Sha256> hex_hash(const yaml::Node& node);
   std::string field_name(const yaml::Node& node);
   std::chrono::milliseconds duration(const yaml::Node& node);

@@ -7,9 +7,57 @@
 
 #include "policy/path.h"
 #include "proxy/config/sections.h"
+#include "proxy/http/authority.h"
 
 namespace reeve::config {
 namespace {
+
+// Null when the URL's path is fit to stand before each call's, else why not.
+const char* read_base_path(std::string_view base, UpstreamConfig& upstream) {
+  if (base.find_first_of("?#") != std::string_view::npos) return "it has a query or fragment";
+  while (base.ends_with('/')) base.remove_suffix(1);
+  policy::NormalPath normal;
+  if (const char* why = policy::normalise_path(base, upstream.path_parameters, normal)) return why;
+  upstream.base_path = base.empty() ? "" : normal.forward;
+  return nullptr;
+}
+
+// What follows `http://unix:`: PATH, or PATH:/BASE as nginx writes it.
+void read_unix_url(Reader& r, const yaml::Node& node, std::string_view rest,
+                   UpstreamConfig& upstream) {
+  constexpr size_t kLongest = 107;  // unix(7)
+  const size_t colon = rest.find(':');
+  const std::string_view base = colon == rest.npos ? "" : rest.substr(colon + 1);
+  upstream.unix_path = r.path(std::string(rest.substr(0, colon)));
+  upstream.authority = upstream.host = "localhost";
+  const char* why = nullptr;
+  if (upstream.unix_path.empty()) {
+    why = "it has no path of a socket";
+  } else if (upstream.unix_path.size() > kLongest) {
+    why = "the path of its socket is longer than 107 bytes";
+  } else if (!base.empty() && base.front() != '/') {
+    why = "what follows the socket's path does not begin with `/`";
+  } else {
+    why = read_base_path(base, upstream);
+  }
+  if (!why) return;
+  r.error(node.mark, fmt::format("`{}` is no URL of an upstream: {}; write http://unix:PATH or "
+                                 "http://unix:PATH:/BASE",
+                                 std::string_view(node.text), why));
+}
+
+// `host: NAME`, as sent in Host to an upstream whose URL has none.
+void read_host(Reader& r, const yaml::Node& node, UpstreamConfig& upstream) {
+  const std::string name = r.text(node);
+  if (upstream.unix_path.empty()) {
+    return r.error(node.mark,
+                   "`host` is for upstreams on a Unix socket; others have it in the URL");
+  }
+  if (!http::parse_authority(name)) {
+    return r.error(node.mark, fmt::format("`{}` is no host; write it as `app.internal`", name));
+  }
+  upstream.authority = name;
+}
 
 // NAME=value for the server's environment.
 void read_environment(Reader& r, const yaml::Node& node, stdio::Command& command) {
@@ -65,19 +113,25 @@ void read_url(Reader& r, const yaml::Node& node, UpstreamConfig& upstream) {
     r.error(node.mark, fmt::format("`{}` is no URL of an upstream: {}; write http://HOST:PORT/PATH",
                                    value, why));
   };
-  if (value.rfind("https://", 0) == 0) {
-    r.error(node.mark, "TLS to an upstream is not yet supported by this version; use http://");
-    return;
+  const bool secure = value.rfind("https://", 0) == 0;
+  if (!secure && value.rfind("http://", 0) != 0) {
+    return bad("it does not begin with http:// or https://");
   }
-  if (value.rfind("http://", 0) != 0) return bad("it does not begin with http://");
-  std::string_view rest = std::string_view(value).substr(7);
-  const size_t slash = rest.find('/');
-  std::string_view authority = rest.substr(0, slash);
-  std::string_view base = slash == std::string_view::npos ? "" : rest.substr(slash);
-  if (base.find_first_of("?#") != std::string_view::npos) return bad("it has a query or fragment");
   for (const char c : value) {
     if (c <= ' ' || c == 0x7f) return bad("it has a blank or a control character");
   }
+  std::string_view rest = std::string_view(value).substr(secure ? 8 : 7);
+  if (rest.starts_with("unix:")) {
+    if (secure) return bad("TLS over a Unix socket is not supported; write http://unix:");
+    return read_unix_url(r, node, rest.substr(5), upstream);
+  }
+  if (secure) {
+    upstream.tls.emplace();
+    upstream.port = 443;
+  }
+  const size_t slash = rest.find('/');
+  std::string_view authority = rest.substr(0, slash);
+  std::string_view base = slash == std::string_view::npos ? "" : rest.substr(slash);
   if (authority.find('@') != std::string_view::npos) {
     return bad("it has a user name; use `credential`");
   }
@@ -97,13 +151,33 @@ void read_url(Reader& r, const yaml::Node& node, UpstreamConfig& upstream) {
     authority = authority.substr(1, authority.size() - 2);
   }
   if (authority.empty()) return bad("it has no host");
-  upstream.host = std::string(authority);
-  while (base.ends_with('/')) base.remove_suffix(1);
-  policy::NormalPath normal;
-  if (const char* why = policy::normalise_path(base, upstream.path_parameters, normal)) {
-    return bad(why);
+  upstream.host = upstream.server_name = std::string(authority);
+  if (upstream.server_name.back() == '.') upstream.server_name.pop_back();  // RFC 6066, 3
+  if (const char* why = read_base_path(base, upstream)) bad(why);
+}
+
+// `tls: {ca, cert, key, server_name}` of an https:// upstream.
+void read_tls(Reader& r, const yaml::Node& node, UpstreamConfig& upstream) {
+  if (!r.keys(node, "`tls`", {{"ca", "cert", "key", "server_name"}, {}})) return;
+  if (!upstream.tls) {
+    return r.error(node.mark, "`tls` is for upstreams with https://; correct the URL or remove it");
   }
-  upstream.base_path = base.empty() ? "" : normal.forward;
+  tls::ClientFiles& files = *upstream.tls;
+  if (const yaml::Node* value = node.find("ca")) files.ca = r.file_name(*value);
+  if (const yaml::Node* value = node.find("cert")) files.cert = r.file_name(*value);
+  if (const yaml::Node* value = node.find("key")) files.key = r.file_name(*value);
+  if (files.cert.empty() != files.key.empty()) {
+    r.error(node.mark, "a client certificate needs both `cert` and `key`; name the other one, too");
+  }
+  if (const yaml::Node* value = node.find("server_name")) {
+    upstream.server_name = r.text(*value);
+    const bool fit = !upstream.server_name.empty() && upstream.server_name.size() <= 253 &&
+                     upstream.server_name.find_first_of(" /@*") == std::string::npos;
+    if (!fit) {
+      r.error(value->mark, fmt::format("`{}` is no name of a host; write it as `billing.internal`",
+                                       upstream.server_name));
+    }
+  }
 }
 
 // One URL, or a list of them that lead to the same service.
@@ -178,10 +252,11 @@ void read_upstream(Reader& r, const yaml::Node::Member& member, Config& config) 
     r.error(member.key_mark,
             "`mcp` is the endpoint of all MCP upstreams together; rename this one");
   }
-  if (!r.keys(member.value, fmt::format("upstream `{}`", name),
-              {{"http", "mcp", "credential", "timeout", "connect_timeout", "answer_idle",
-                "connections", "idle_connections", "path_parameters", "pass_headers"},
-               {"meter", "tls", "ca", "cert", "key"}})) {
+  if (!r.keys(
+          member.value, fmt::format("upstream `{}`", name),
+          {{"http", "mcp", "credential", "timeout", "connect_timeout", "answer_idle", "connections",
+            "idle_connections", "path_parameters", "pass_headers", "tls", "host"},
+           {"meter"}})) {
     return;
   }
   UpstreamConfig upstream;
@@ -198,6 +273,8 @@ void read_upstream(Reader& r, const yaml::Node::Member& member, Config& config) 
   }
   upstream.protocol = mcp ? Protocol::kMcp : Protocol::kHttp;
   read_urls(r, mcp ? *mcp : *http, upstream);
+  if (const yaml::Node* node = member.value.find("tls")) read_tls(r, *node, upstream);
+  if (const yaml::Node* node = member.value.find("host")) read_host(r, *node, upstream);
   read_pool(r, member.value, upstream);
   if (const yaml::Node* node = member.value.find("credential")) {
     read_credential(r, *node, upstream);

@@ -12,12 +12,16 @@ namespace reeve::config {
 
 std::optional<Address> Reader::address(const yaml::Node& node) {
   const std::string value = text(node);
+  Address address;
   if (value.rfind("unix:", 0) == 0) {
-    error(node.mark, "Unix sockets are not yet supported by this version; use HOST:PORT");
+    address.unix_path = path(value.substr(5));
+    if (address.is_unix() && address.unix_path.find('\0') == std::string::npos) return address;
+    error(node.mark, fmt::format("`{}` names no socket; write unix:PATH, such as "
+                                 "unix:/run/reeve/agents.sock",
+                                 value));
     return std::nullopt;
   }
   const size_t colon = value.rfind(':');
-  Address address;
   if (colon != std::string::npos) {
     address.host = value.substr(0, colon);
     if (address.host.size() > 2 && address.host.front() == '[' && address.host.back() == ']') {
@@ -36,6 +40,12 @@ std::optional<Address> Reader::address(const yaml::Node& node) {
                                "127.0.0.1:8700 or [::1]:8700",
                                value));
   return std::nullopt;
+}
+
+tls::FileName Reader::file_name(const yaml::Node& node) {
+  const std::string name = text(node);
+  if (name.empty() && node.is_scalar()) error(node.mark, "the path of a file is expected here");
+  return {path(name), place(node.mark)};
 }
 
 std::optional<policy::Sha256> Reader::hex_hash(const yaml::Node& node) {

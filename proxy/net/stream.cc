@@ -1,5 +1,6 @@
 // A read asks the kernel only when an event has said that something is there, and writes try a
-// plain send first. Tested by tests/proxy/loop_test.cc and end to end by tests/e2e.
+// plain send first. TLS is in stream_tls.cc. Tested by tests/proxy/loop_test.cc and end to end by
+// tests/e2e.
 #include "proxy/net/stream.h"
 
 #include <poll.h>
@@ -37,7 +38,8 @@ ssize_t send_some(int fd, const char* data, size_t size) {
 const uint32_t Stream::kReadable = EPOLLIN;
 const uint32_t Stream::kWritable = EPOLLOUT;
 
-Stream::Stream(Socket socket) : watch_(std::make_unique<Watch>(Loop::of(socket.get_executor().context()))) {
+Stream::Stream(Socket socket)
+    : watch_(std::make_unique<Watch>(Loop::of(socket.get_executor().context()))) {
   ErrorCode ignored;
   socket.set_option(asio::ip::tcp::no_delay(true), ignored);
   socket.non_blocking(true, ignored);
@@ -56,7 +58,10 @@ Stream::Stream(Stream&& other) noexcept
     : fd_(std::exchange(other.fd_, -1)),
       short_read_is_all_(other.short_read_is_all_),
       read_at_(other.read_at_),
-      watch_(std::move(other.watch_)) {}
+      watch_(std::move(other.watch_)),
+      ssl_(std::move(other.ssl_)),
+      broken_(other.broken_),
+      wants_write_(other.wants_write_) {}
 
 bool Stream::read_at_once(char* data, size_t size, size_t& got, ErrorCode& ec) {
   got = 0;
@@ -64,6 +69,7 @@ bool Stream::read_at_once(char* data, size_t size, size_t& got, ErrorCode& ec) {
     ec = asio::error::operation_aborted;
     return true;
   }
+  if (ssl_) return read_tls_at_once(data, size, got, ec);
   while (watch_->readable) {
     const ssize_t n = receive(fd_, data, size);
     if (n > 0) {
@@ -91,7 +97,7 @@ Task<size_t> Stream::read_some(char* data, size_t size, ErrorCode& ec) {
   ec = {};
   size_t got = 0;
   while (!read_at_once(data, size, got, ec)) {
-    if (co_await wait_readable()) {
+    if (co_await watch_->next(wants_write_ ? kWritable : kReadable)) {
       ec = asio::error::operation_aborted;
       co_return 0;
     }
@@ -100,6 +106,7 @@ Task<size_t> Stream::read_some(char* data, size_t size, ErrorCode& ec) {
 }
 
 ptrdiff_t Stream::write_now(std::string_view bytes) {
+  if (ssl_) return write_tls(bytes);
   size_t sent = 0;
   while (sent < bytes.size()) {
     const ssize_t n = send_some(fd_, bytes.data() + sent, bytes.size() - sent);
@@ -134,6 +141,18 @@ Task<bool> Stream::write(std::string_view bytes) {
   }
 }
 
+Task<int> Stream::peek() {
+  while (fd_ >= 0) {
+    unsigned char first = 0;
+    const ssize_t n = ::recv(fd_, &first, 1, MSG_PEEK | MSG_DONTWAIT);
+    if (n == 1) co_return first;
+    if (n < 0 && errno == EINTR) continue;
+    if (n == 0 || (errno != EAGAIN && errno != EWOULDBLOCK)) break;
+    if (co_await wait_readable()) co_return -1;
+  }
+  co_return -1;
+}
+
 bool Stream::hung_up() const {
   if (fd_ < 0) return true;
   pollfd look{fd_, POLLRDHUP, 0};
@@ -146,8 +165,9 @@ bool Stream::failed() const {
   return ::poll(&look, 1, 0) > 0 && (look.revents & POLLERR) != 0;
 }
 
-bool Stream::spoiled() const {
+bool Stream::spoiled() {
   if (fd_ < 0 || watch_->ended) return true;
+  if (ssl_) return spoiled_tls();
   if (!watch_->readable && coarse_ms() - read_at_ < kJustRead) return false;
   pollfd look{fd_, POLLIN | POLLRDHUP, 0};
   return ::poll(&look, 1, 0) != 0;
@@ -155,6 +175,7 @@ bool Stream::spoiled() const {
 
 void Stream::close(bool reset) {
   if (fd_ < 0) return;
+  if (ssl_ && !reset) say_goodbye();
   watch_->stop();
   if (reset) {
     const linger at_once{1, 0};
@@ -165,7 +186,9 @@ void Stream::close(bool reset) {
 }
 
 void Stream::shutdown_send() {
-  if (fd_ >= 0) ::shutdown(fd_, SHUT_WR);
+  if (fd_ < 0) return;
+  if (ssl_) say_goodbye();
+  ::shutdown(fd_, SHUT_WR);
 }
 
 }  // namespace reeve::net

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include <boost/asio/ip/address.hpp>
+#include <boost/asio/local/stream_protocol.hpp>
 #include <boost/asio/posix/basic_stream_descriptor.hpp>
 #include <list>
 #include <memory>
@@ -18,7 +19,7 @@
 #include "proxy/http/writer.h"
 #include "proxy/mcp/event_stream.h"
 #include "proxy/mcp/reply.h"
-#include "proxy/net/stream.h"
+#include "proxy/net/connect.h"
 
 namespace reeve::stdio {
 namespace {
@@ -50,7 +51,7 @@ void put_line(std::string_view message) {
 class Exchange {
  public:
   Exchange(net::asio::io_context& context, Address sidecar, size_t body_bytes)
-      : socket_(context),
+      : context_(context),
         sidecar_(std::move(sidecar)),
         parser_({kHeadBytes}),
         body_bytes_(body_bytes),
@@ -60,12 +61,9 @@ class Exchange {
 
   // Sends and reads the answer's head. False when the sidecar cannot be reached or speaks nonsense.
   net::Task<bool> begin(std::string_view method, const std::string& head, std::string_view body) {
-    net::ErrorCode ec;
-    const auto address = net::asio::ip::make_address(sidecar_.host, ec);
-    co_await socket_.async_connect({address, sidecar_.port},
-                                   net::asio::redirect_error(net::kAwait, ec));
-    if (ec) co_return false;
-    stream_.emplace(std::move(socket_));
+    auto stream = co_await net::connect(endpoint(), context_.get_executor(), nullptr, pending_);
+    if (!stream) co_return false;
+    stream_.emplace(std::move(*stream));
     std::string out = head;
     out += body;
     if (cancelled_ || !co_await stream_->write(out)) co_return false;
@@ -123,9 +121,8 @@ class Exchange {
 
   void cancel() {
     cancelled_ = true;
-    net::ErrorCode ignored;
     if (stream_) stream_->close();
-    socket_.close(ignored);
+    pending_.close();
   }
   bool cancelled() const { return cancelled_; }
 
@@ -138,7 +135,15 @@ class Exchange {
     co_return n > 0;
   }
 
-  net::Socket socket_;
+  net::Endpoint endpoint() const {
+    if (sidecar_.is_unix()) return net::asio::local::stream_protocol::endpoint(sidecar_.unix_path);
+    net::ErrorCode ignored;
+    return net::asio::ip::tcp::endpoint(net::asio::ip::make_address(sidecar_.host, ignored),
+                                        sidecar_.port);
+  }
+
+  net::asio::io_context& context_;
+  net::Pending pending_;
   const Address sidecar_;
   std::optional<net::Stream> stream_;
   http::ResponseParser parser_;
@@ -173,8 +178,9 @@ class Bridge {
   using Descriptor = net::asio::posix::basic_stream_descriptor<net::Executor>;
 
   std::string head(std::string_view method, const Outgoing* message, size_t length) const {
-    std::string out = fmt::format("{} /{} HTTP/1.1\r\nHost: {}\r\n", method, config_.upstream,
-                                  to_text(config_.sidecar));
+    std::string out =
+        fmt::format("{} /{} HTTP/1.1\r\nHost: {}\r\n", method, config_.upstream,
+                    config_.sidecar.is_unix() ? "localhost" : to_string(config_.sidecar));
     const auto add = [&out](std::string_view name, std::string_view value) {
       if (!value.empty()) out += fmt::format("{}: {}\r\n", name, value);
     };
@@ -195,11 +201,6 @@ class Bridge {
       out += fmt::format("Content-Length: {}\r\n", length);
     }
     return out + "\r\n";
-  }
-
-  static std::string to_text(const Address& address) {
-    const bool v6 = address.host.find(':') != std::string::npos;
-    return fmt::format("{}{}{}:{}", v6 ? "[" : "", address.host, v6 ? "]" : "", address.port);
   }
 
   // Standard input is a pipe, a terminal or, in a script, a file, which no event loop waits for.
@@ -296,7 +297,7 @@ class Bridge {
           message.id, kInternalError,
           begun ? "the sidecar broke its answer off" : "the sidecar cannot be reached"));
     }
-    if (!begun) complain(fmt::format("{} cannot be reached", to_text(config_.sidecar)));
+    if (!begun) complain(fmt::format("{} cannot be reached", to_string(config_.sidecar)));
     // What the server tells unasked comes on a stream of its own, once the session has begun.
     if (message.method == "notifications/initialized" && !session_.empty()) {
       net::spawn(context_, listen(), [](std::exception_ptr) {});

@@ -12,9 +12,10 @@
 namespace reeve {
 
 Addresses::Addresses(const UpstreamConfig& config, const UpstreamMeans& means) : means_(means) {
-  if (!config.command.words.empty()) {
+  if (!config.command.words.empty() || !config.unix_path.empty()) {
     // One place, which is no address.
-    sites_.emplace_back().host = config.command.words.front();
+    const bool socket = !config.unix_path.empty();
+    sites_.emplace_back().host = socket ? config.unix_path : config.command.words.front();
     sites_.front().authority = config.authority;
     old_at_ = Steady::max();
     replace(0, Endpoints(1));

@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <boost/asio/ip/address.hpp>
+#include <boost/asio/local/stream_protocol.hpp>
 
 #include "proxy/log.h"
 
@@ -29,16 +30,20 @@ bool is_gateway_error(int status) { return status == 502 || status == 503 || sta
 
 }  // namespace
 
-Upstream::Upstream(const UpstreamConfig& config, Label label, const UpstreamMeans& means)
+Upstream::Upstream(const UpstreamConfig& config, Label label, const UpstreamMeans& means,
+                   const tls::Credentials* credentials)
     : config_(config),
       label_(label),
       means_(means),
       addresses_(config, means),
       gate_(means.context, config.connections),
-      random_(static_cast<uint32_t>(steady_now().time_since_epoch().count())) {}
+      random_(static_cast<uint32_t>(steady_now().time_since_epoch().count())) {
+  if (credentials) client_.emplace(*credentials, config.server_name);
+}
 
 // For operators.
 std::string Upstream::name_of(const UpstreamAddress& address) const {
+  if (!config_.unix_path.empty()) return config_.unix_path;
   return config_.command.words.empty() ? text_of(address.endpoint) : config_.command.words.front();
 }
 
@@ -110,29 +115,28 @@ net::Task<Result<net::Stream, Upstream::Unreached>> Upstream::connect_to(Endpoin
                                                                          Connection& caller,
                                                                          Steady until) {
   if (!config_.command.words.empty()) co_return connect_to_command();
-  net::ErrorCode ec;
-  net::Socket socket(means_.context.get_executor());
-  caller.connecting = &socket;
-  caller.connecting_until = until;
-  co_await socket.async_connect(endpoint, net::asio::redirect_error(net::kAwait, ec));
-  caller.connecting = nullptr;
-  caller.connecting_until = Steady::max();
-  if (ec == net::asio::error::operation_aborted || (!ec && !socket.is_open())) {
-    co_return Unreached{true, "did not accept in time"};
+  net::Endpoint to = endpoint;
+  if (!config_.unix_path.empty()) {
+    to = net::asio::local::stream_protocol::endpoint(config_.unix_path);
   }
-  if (ec) co_return Unreached{false, ec.message()};
-  co_return net::Stream(std::move(socket));
+  caller.connecting_until = until;
+  auto stream = co_await net::connect(to, means_.context.get_executor(),
+                                      client_ ? &*client_ : nullptr, caller.connecting);
+  caller.connecting_until = Steady::max();
+  if (stream) co_return std::move(*stream);
+  net::ConnectFailure& why = stream.error();
+  co_return Unreached{why.ended, why.tls, std::move(why.message)};
 }
 
 Result<net::Stream, Upstream::Unreached> Upstream::connect_to_command() {
   const auto descriptor = means_.servers.open(config_.name);
-  if (!descriptor) return Unreached{false, descriptor.error().message};
+  if (!descriptor) return Unreached{false, false, descriptor.error().message};
   net::Socket socket(means_.context.get_executor());
   net::ErrorCode ec;
-  socket.assign(net::asio::ip::tcp::v4(), *descriptor, ec);
+  socket.assign({AF_UNIX, 0}, *descriptor, ec);
   if (ec) {
     ::close(*descriptor);
-    return Unreached{false, ec.message()};
+    return Unreached{false, false, ec.message()};
   }
   return net::Stream(std::move(socket));
 }
@@ -169,6 +173,7 @@ net::Task<Upstream::Reached> Upstream::connect(Connection& caller, Tries& tries)
     }
     const std::string& detail = stream.error().detail;
     why.timed_out = why.timed_out || stream.error().timed_out;
+    why.tls = why.tls || stream.error().tls;
     why.detail +=
         fmt::format("{}{}: {}", why.detail.empty() ? "" : "; ", name_of(*address), detail);
     failed(*address, Trouble::kConnect, detail, steady_now());

@@ -14,6 +14,7 @@
 #include "proxy/config.h"
 #include "proxy/connection.h"
 #include "proxy/metrics.h"
+#include "proxy/tls/client.h"
 #include "proxy/upstream/addresses.h"
 #include "proxy/upstream/connection.h"
 #include "proxy/upstream/gate.h"
@@ -43,11 +44,14 @@ class Upstream {
   // Why there is no connection.
   struct Unreached {
     bool timed_out = false;  // something did not accept in time
+    bool tls = false;        // something could not be trusted, or failed in its handshake
     std::string detail;      // a sentence for the log
   };
   using Reached = Result<std::unique_ptr<UpstreamConnection>, Unreached>;
 
-  Upstream(const UpstreamConfig& config, Label label, const UpstreamMeans& means);
+  // `credentials` are those of an https:// upstream, else null; they must outlive this.
+  Upstream(const UpstreamConfig& config, Label label, const UpstreamMeans& means,
+           const tls::Credentials* credentials = nullptr);
 
   const UpstreamConfig& config() const { return config_; }
   Label label() const { return label_; }
@@ -100,6 +104,7 @@ class Upstream {
   const UpstreamConfig& config_;
   const Label label_;
   const UpstreamMeans means_;
+  std::optional<tls::Client> client_;  // before the connections, which hand it their sessions
   Addresses addresses_;
   Gate gate_;
   size_t turn_ = 0;      // in addresses_.list()

@@ -185,3 +185,19 @@ scenario('a client that goes away takes the bridge and its calls with it', async
   assert.equal(await ended, 0);
   await until(() => sidecar.audit({kind: 'outcome', action: 'DELETE'}).length === 1, 'its DELETE');
 });
+
+scenario('over a Unix socket the uid proves the agent, and no token is needed', async (s) => {
+  const fixture = await mcpOrigin(s);
+  const jordan = agentEntry('jordan', {identity: `unix_uid: ${process.getuid()}`});
+  const socket = join(s.folder(), 'reeve.sock');
+  const sidecar = await s.sidecar({
+    policy: policyOf([jordan], allowAll('fixture')),
+    upstreams: {fixture: {mcp: fixture.url}},
+    listen: (port) =>
+        [{name: 'local', address: `127.0.0.1:${port}`}, {name: 'socket', address: `unix:${socket}`}]
+  });
+  const ended = await run(
+      binary, [...words(sidecar, 'jordan', 'fixture'), '--listener', 'socket'],
+      {env: {REEVE_TOKEN: ''}, input: `${initialize}\n`});
+  assert.ok(JSON.parse(ended.out).result, ended.out + ended.err);
+});

@@ -131,6 +131,46 @@ TEST_CASE("an upstream may have several URLs, and says how its connections are k
   CHECK(several.idle_connections == 0);
 }
 
+TEST_CASE("TLS and Unix sockets, on both sides") {
+  const Loaded loaded = load(
+      "listen:\n"
+      "  - {name: one, address: 127.0.0.1:1, tls: {cert: c.pem, key: /k.pem, client_ca: ca.pem}}\n"
+      "  - {name: two, address: \"unix:/run/reeve.sock\"}\n"
+      "  - {name: three, address: 127.0.0.1:3, tls: {cert: c, key: k, client_crl: l,\n"
+      "      client_ca: {acme.example: a, other.example: b}}}\n"
+      "policy: policy.yaml\n"
+      "upstreams:\n"
+      "  a: {http: \"https://billing.internal./api\"}\n"
+      "  b: {mcp: \"https://10.0.0.1:8443/mcp\", tls: {ca: ca, cert: c, key: k, server_name: "
+      "b.x}}\n"
+      "  c: {http: \"http://unix:/run/app.sock:/base/\"}\n"
+      "  d: {http: \"http://unix:/run/app.sock\", host: app.internal}\n");
+  REQUIRE(loaded.config);
+  const auto& listeners = loaded.config->listeners;
+  CHECK(listeners.at(0).tls->cert.path == "c.pem");
+  CHECK(listeners.at(0).tls->cert.at.line == 2);
+  CHECK(listeners.at(0).tls->key.path == "/k.pem");
+  CHECK(listeners.at(0).tls->client_ca.at(0).trust_domain.empty());
+  CHECK(listeners.at(1).address.unix_path == "/run/reeve.sock");
+  CHECK(to_string(listeners.at(1).address) == "unix:/run/reeve.sock");
+  CHECK(listeners.at(2).tls->client_ca.at(1).trust_domain == "other.example");
+  CHECK(listeners.at(2).tls->client_crl.path == "l");
+  const auto& upstreams = loaded.config->upstreams;
+  CHECK(upstreams.at(0).tls);
+  CHECK(upstreams.at(0).port == 443);
+  CHECK(upstreams.at(0).server_name == "billing.internal");
+  CHECK(upstreams.at(0).authority == "billing.internal.");
+  CHECK(upstreams.at(1).port == 8443);
+  CHECK(upstreams.at(1).server_name == "b.x");
+  CHECK(upstreams.at(1).tls->ca.path == "ca");
+  CHECK(upstreams.at(2).unix_path == "/run/app.sock");
+  CHECK(upstreams.at(2).authority == "localhost");
+  CHECK(upstreams.at(2).base_path == "/base");
+  CHECK_FALSE(upstreams.at(2).tls);
+  CHECK(upstreams.at(3).authority == "app.internal");
+  CHECK(upstreams.at(3).base_path.empty());
+}
+
 struct Bad {
   const char* text;
   const char* message;  // the first diagnostic contains this
@@ -144,8 +184,18 @@ const Bad kBad[] = {
     {"lisen: []\n", "did you mean `listen`?"},
     {"fleet: {}\n", "`fleet` is not yet supported by this version; remove it"},
     {"busy_poll: 5us\n", "not yet supported"},
-    {"listen: [{name: a, address: 127.0.0.1:8700, tls: {}}]\n", "`tls` is not yet supported"},
-    {"listen: [{name: a, address: \"unix:/run/x\"}]\n", "Unix sockets are not yet supported"},
+    {"listen: [{name: a, address: 127.0.0.1:8700, tls: {}}]\n",
+     "reeve.yaml:1:50: error: `cert` is missing; write `tls: {cert: PATH, key: PATH}`"},
+    {"listen: [{name: a, address: 127.0.0.1:8700, tls: {cert: c}}]\n", "`key` is missing"},
+    {"listen: [{name: a, address: 127.0.0.1:8700, tls: {cert: c, key: k, client_cas: d}}]\n",
+     "did you mean `client_ca`?"},
+    {"listen: [{name: a, address: 127.0.0.1:8700, tls: {cert: c, key: k, client_ca: {}}}]\n",
+     "`client_ca` names no CA"},
+    {"listen: [{name: a, address: 127.0.0.1:8700, tls: {cert: c, key: k, client_ca: {A: d}}}]\n",
+     "`A` is no trust domain"},
+    {"listen: [{name: a, address: 127.0.0.1:8700, tls: {cert: c, key: k, client_crl: d}}]\n",
+     "`client_crl` is without effect"},
+    {"listen: [{name: a, address: \"unix:\"}]\n", "`unix:` names no socket"},
     {"listen: [{name: a, address: localhost:8700}]\n", "`localhost:8700` is no address"},
     {"listen: [{name: a, address: 127.0.0.1}]\n", "is no address to listen on"},
     {"listen: [{name: a, address: 127.0.0.1:99999}]\n", "is no address to listen on"},
@@ -158,8 +208,17 @@ const Bad kBad[] = {
 const Bad kBadUpstreams[] = {
     {"crm: {}", "needs either `http: URL`, `mcp: URL` or"},
     {"crm: {http: \"http://a\", mcp: \"http://b\"}", "needs either"},
-    {"crm: {http: \"https://a\"}", "TLS to an upstream is not yet supported"},
     {"crm: {http: \"ftp://a\"}", "does not begin with http://"},
+    {"crm: {http: \"http://a\", tls: {ca: x}}", "`tls` is for upstreams with https://"},
+    {"crm: {http: \"https://a\", tls: {cert: x}}", "needs both `cert` and `key`"},
+    {"crm: {http: \"https://a\", tls: {server_name: \"*.b\"}}", "`*.b` is no name of a host"},
+    {"crm: {http: \"https://a\", tls: {verify: no}}", "unknown key `verify`"},
+    {"crm: {http: \"https://a\", ca: x}", "unknown key `ca`"},
+    {"crm: {http: \"https://unix:/a\"}", "TLS over a Unix socket is not supported"},
+    {"crm: {http: \"http://unix:\"}", "it has no path of a socket"},
+    {"crm: {http: \"http://unix:/a:b\"}", "does not begin with `/`"},
+    {"crm: {http: \"http://a\", host: b}", "`host` is for upstreams on a Unix socket"},
+    {"crm: {http: \"http://unix:/a\", host: \"b c\"}", "`b c` is no host"},
     {"crm: {http: \"http://\"}", "it has no host"},
     {"crm: {http: \"http://u:p@a\"}", "it has a user name"},
     {"crm: {http: \"http://a:0\"}", "its port is no number"},

@@ -48,7 +48,7 @@ struct QuietServer {
   net::asio::ip::tcp::endpoint endpoint() const { return acceptor.local_endpoint(); }
   uint16_t port() const { return endpoint().port(); }
 
-  net::Acceptor acceptor;
+  net::asio::basic_socket_acceptor<net::asio::ip::tcp, net::Executor> acceptor;
 };
 
 }  // namespace reeve
