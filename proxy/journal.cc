@@ -37,7 +37,9 @@ Journal::Journal(JournalOptions options, std::unique_ptr<JournalFile> file)
   if (options_.sync != AuditSync::kCall) writer_ = std::thread([this] { write_queue(); });
 }
 
-Journal::~Journal() {
+Journal::~Journal() { finish(); }
+
+void Journal::finish() {
   {
     std::lock_guard lock(queue_mutex_);
     stopping_ = true;
@@ -227,6 +229,10 @@ Result<JournalHead> Journal::sync_head() {
     head = {seq_, prev_};
     files = file_->take_rotated();
     files.push_back(file_->current());
+  }
+  // The new name of a file that was rotated away.
+  if (files.size() > 1 && !sync_folder_of(options_.path)) {
+    log(LogLevel::kWarning, fmt::format("the folder of `{}` cannot be synced", options_.path));
   }
   for (const auto& file : files) {
     if (options_.calls->fdatasync(file->fd) == 0) continue;

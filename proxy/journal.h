@@ -26,6 +26,7 @@
 #include "policy/result.h"
 #include "proxy/audit/line.h"
 #include "proxy/clock.h"
+#include "proxy/config.h"
 #include "proxy/journal_file.h"
 
 namespace reeve {
@@ -36,13 +37,6 @@ struct JournalLine {
   // (`,"call":"…"`), or empty.
   std::string_view members;
   policy::Time time;
-};
-
-// When a line counts as kept.
-enum class AuditSync : uint8_t {
-  kCall,   // with the kernel: a crash of the process loses nothing
-  kBatch,  // in the queue of the writer, which hands it to the kernel within `gather`
-  kDisk,   // on the disk, for append_durable(); for append() as kBatch
 };
 
 // Where a chain stands: its last line.
@@ -72,8 +66,7 @@ class Journal {
   static Result<std::unique_ptr<Journal>> open(const std::string& path) {
     return open(JournalOptions{.path = path});
   }
-  // Writes what is queued, or gives up when that fails.
-  ~Journal();
+  ~Journal();  // finish()
   Journal(const Journal&) = delete;
   Journal& operator=(const Journal&) = delete;
 
@@ -93,6 +86,9 @@ class Journal {
   using Done = std::function<void(bool)>;
   bool append_durable(std::span<const JournalLine> lines, Done done);
   std::chrono::milliseconds deadline() const { return options_.deadline; }
+
+  // Writes what is queued and ends the writer; with kBatch and kDisk nothing can be added then.
+  void finish();
 
   bool healthy() const { return healthy_.load(std::memory_order_relaxed) && !stalled(); }
   uint64_t lines() const { return lines_.load(std::memory_order_relaxed); }

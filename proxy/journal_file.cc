@@ -12,7 +12,9 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstdio>
+#include <cstdlib>
 #include <cstring>
+#include <filesystem>
 
 #include "proxy/audit/files.h"
 #include "proxy/audit/line.h"
@@ -55,6 +57,13 @@ const FileCalls kSystemCalls{::pwrite, ::fdatasync};
 
 OpenFile::~OpenFile() {
   if (fd >= 0) ::close(fd);
+}
+
+bool sync_folder_of(const std::string& path) {
+  const std::filesystem::path folder = std::filesystem::path(path).parent_path();
+  const OpenFile file(
+      ::open(folder.empty() ? "." : folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  return file.fd >= 0 && ::fsync(file.fd) == 0;
 }
 
 Result<std::unique_ptr<JournalFile>> JournalFile::open(const std::string& path,

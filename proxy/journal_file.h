@@ -32,6 +32,9 @@ struct OpenFile {
   const int fd;
 };
 
+// Puts on the disk which files the folder of `path` holds.
+bool sync_folder_of(const std::string& path);
+
 class JournalFile {
  public:
   // Opens or creates `path` (0600), which must be a regular file, and reads where its chain stands;

@@ -8,6 +8,9 @@
 #ifndef REEVE_PROXY_TURN_H_
 #define REEVE_PROXY_TURN_H_
 
+#include <map>
+#include <memory>
+#include <mutex>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -19,7 +22,10 @@ namespace reeve {
 
 class Turn {
  public:
-  Turn(Journal& journal, net::asio::io_context& context) : journal_(journal), context_(context) {}
+  Turn(Journal& journal, net::asio::io_context& context);
+  ~Turn();
+  Turn(const Turn&) = delete;
+  Turn& operator=(const Turn&) = delete;
 
   // A call under way: the turn's end is worth waiting for when there are several.
   class Call {
@@ -33,7 +39,7 @@ class Turn {
     Turn& turn_;
   };
 
-  // Returns when the line is with the kernel; false when it could not be written.
+  // Returns when the line is kept, as `audit.sync` says; false when it could not be written.
   net::Task<bool> record(std::string_view kind, std::string_view members, policy::Time now);
   // Writes the line at once or at the end of the turn.
   void record_soon(std::string_view kind, std::string_view members, policy::Time now);
@@ -53,6 +59,20 @@ class Turn {
   void end_soon();
   void end();
   bool write();
+  void gather_lines();
+  void write_durably();
+  void finish(uint64_t number, bool written);
+
+  // Calls that wait for the disk, at most for the journal's deadline.
+  struct Waiting {
+    std::vector<Handler> handlers;
+    net::Timer deadline;
+  };
+  // What the journal's thread knows of a turn that may be gone.
+  struct Link {
+    std::mutex mutex;
+    Turn* turn;  // guarded by mutex
+  };
 
   Journal& journal_;
   net::asio::io_context& context_;
@@ -62,6 +82,9 @@ class Turn {
   std::vector<Entry> entries_;
   std::vector<JournalLine> lines_;  // scratch
   std::vector<Handler> waiting_, resuming_;
+  const std::shared_ptr<Link> link_;
+  std::map<uint64_t, Waiting> for_disk_;
+  uint64_t number_ = 0;
 };
 
 }  // namespace reeve

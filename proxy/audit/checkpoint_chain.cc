@@ -9,6 +9,7 @@ namespace reeve::audit {
 
 bool CheckpointChain::open(const std::string& path) {
   if (!reader_.open(path)) return false;
+  reader_.stop_at_end();  // what a running sidecar seals from now on is of lines not looked at
   Checkpoint first;
   if (read(first, ahead_hash_)) ahead_ = std::move(first);
   return true;

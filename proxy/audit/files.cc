@@ -87,9 +87,14 @@ bool LineReader::open(const std::string& path, uint64_t offset) {
   return true;
 }
 
+void LineReader::stop_at_end() {
+  struct stat info{};
+  if (::fstat(fd_, &info) == 0) stop_at_ = static_cast<uint64_t>(info.st_size);
+}
+
 // Appends a chunk to what is there. False at the end or for an error, which counts as the end.
 bool LineReader::fill() {
-  if (fd_ < 0) return false;
+  if (fd_ < 0 || file_offset_ >= stop_at_) return false;
   if (from_ > 0) {
     std::memmove(buffer_.data(), buffer_.data() + from_, have_ - from_);
     have_ -= from_;
@@ -98,7 +103,8 @@ bool LineReader::fill() {
   if (buffer_.size() < have_ + kChunk) buffer_.resize(have_ + kChunk);
   ssize_t got;
   do {
-    got = ::pread(fd_, buffer_.data() + have_, kChunk, static_cast<off_t>(file_offset_));
+    got = ::pread(fd_, buffer_.data() + have_, std::min<uint64_t>(kChunk, stop_at_ - file_offset_),
+                  static_cast<off_t>(file_offset_));
   } while (got < 0 && errno == EINTR);
   if (got < 0) error_ = errno;
   if (got <= 0) return false;

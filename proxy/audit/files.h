@@ -39,6 +39,8 @@ class LineReader {
 
   // False, with errno in error(), when it cannot be opened or is no regular file.
   bool open(const std::string& path, uint64_t offset = 0);
+  // Reads no further than what the file holds now.
+  void stop_at_end();
   // The next line without its newline, valid until the next call. False at the end of what the
   // file holds now; later calls see what was added since. A last line without newline is given
   // only when `partial`.
@@ -60,7 +62,8 @@ class LineReader {
   int error_ = 0;
   std::string buffer_;
   size_t from_ = 0, have_ = 0;  // of buffer_, not given yet
-  uint64_t file_offset_ = 0;    // behind what was read
+  uint64_t stop_at_ = UINT64_MAX;
+  uint64_t file_offset_ = 0;  // behind what was read
   uint64_t number_ = 0;
   uint64_t offset_ = 0;
   bool complete_ = true;

@@ -13,13 +13,13 @@
 #include <chrono>
 #include <cstdio>
 #include <cstring>
-#include <filesystem>
 #include <memory>
 #include <utility>
 
 #include "proxy/audit/line.h"
 #include "proxy/audit/scan.h"
 #include "proxy/ids.h"
+#include "proxy/journal_file.h"
 
 namespace reeve::audit {
 namespace {
@@ -157,10 +157,7 @@ Result<bool> SealingKey::save(const std::string& path) const {
     ::unlink(fresh.c_str());
     return error;
   }
-  const std::filesystem::path parent = std::filesystem::path(path).parent_path();
-  const Closing folder{
-      ::open(parent.empty() ? "." : parent.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)};
-  if (folder.fd < 0 || ::fsync(folder.fd) != 0) return cannot(path, "put on the disk");
+  if (!sync_folder_of(path)) return cannot(path, "put on the disk");
   // The new one is there for good: now what the old one held may go.
   if (old.fd >= 0) write_all(old.fd, std::string(256, '\0'));
   return true;

@@ -110,13 +110,7 @@ void Verifier::line(std::string_view text, const std::string& where, bool begins
     Seen seen{seq,  std::string(read->prev), std::string(read->hash), where, begins_file, false,
               false};
     odd_.clear();
-    began_ = true;
-    if (report_.first_seq == 0) {
-      report_.first_seq = seq;
-      start_prev_ = read->prev;
-      start_where_ = where;
-    }
-    return accept(seen);
+    return begin_or_accept(seen);
   }
   if (continues && !(checkpoint_ && checkpoint_->seq <= read->seq) && anchors_.empty()) {
     // The common case, without copies but into the ring.
@@ -142,18 +136,10 @@ void Verifier::line(std::string_view text, const std::string& where, bool begins
 
 // A line whose hash is that of its bytes.
 void Verifier::intact(Seen seen) {
-  if (!began_) {
-    began_ = true;
-    report_.first_seq = seen.seq;
-    start_prev_ = seen.prev;
-    start_where_ = seen.where;
-    settle_odd(seen);
-    return accept(seen);
-  }
   settle(&seen);
   if (seen.seq == expected_ && seen.prev == last_.hash) {
     settle_odd(seen);
-    return accept(seen);
+    return begin_or_accept(seen);
   }
   if (seen.seq == last_.seq && seen.hash == last_.hash) {
     find(Fault::kDuplicated, seen, "the line stands there twice");
@@ -170,7 +156,20 @@ void Verifier::settle(const Seen* following) {
   if (following != nullptr && following->prev != seen.hash && following->prev == last_.hash) {
     return out_of_place(seen);
   }
+  if (!began_) {
+    settle_odd(seen);
+    return begin_or_accept(seen);
+  }
   resume_from(seen);
+}
+
+void Verifier::begin_or_accept(const Seen& seen) {
+  if (!std::exchange(began_, true)) {
+    report_.first_seq = seen.seq;
+    start_prev_ = seen.prev;
+    start_where_ = seen.where;
+  }
+  accept(seen);
 }
 
 // The chain goes on past this line as if it were not there.
@@ -187,6 +186,10 @@ void Verifier::out_of_place(const Seen& seen) {
       finding->fault = Fault::kReordered;
       finding->what = fmt::format("line {} was moved from here to {}", seen.seq, seen.where);
     }
+    return;
+  }
+  if (seen.seq < report_.first_seq) {
+    find(Fault::kReordered, seen, "the line stands behind its place");
     return;
   }
   const size_t index =

@@ -67,6 +67,7 @@ class Verifier {
   void settle(const Seen* following);
   void out_of_place(const Seen& seen);
   void resume_from(const Seen& seen);
+  void begin_or_accept(const Seen& seen);
   void accept(const Seen& seen);
   void settle_odd(const Seen& seen);
   void compare(const Checkpoint& checkpoint, const Seen& seen);
