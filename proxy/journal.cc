@@ -6,6 +6,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <utility>
@@ -120,12 +121,15 @@ bool Journal::write_locked(std::span<const JournalLine> lines) {
   busy_since_.store(0, std::memory_order_relaxed);
   if (!written) {
     failed_lines_ += lines.size();
+    failed_bytes_ = std::max(failed_bytes_, block_.size());
     complain();
     return fail(lines.size());
   }
   seq_ = seq;
   prev_.swap(hash_);
   lines_.fetch_add(lines.size(), std::memory_order_relaxed);
+  if (block_.size() < failed_bytes_) return true;
+  failed_bytes_ = 0;
   if (!waits_for_disk()) healthy_.store(true, std::memory_order_relaxed);
   if (std::exchange(complained_, false)) {
     log(LogLevel::kInfo, fmt::format("the record `{}` can be written again", options_.path));
@@ -252,6 +256,9 @@ void Journal::look_after(policy::Time now) {
   }
   // Queued lines are tried again by the writer itself.
   if (healthy_.load(std::memory_order_relaxed) || options_.sync != AuditSync::kCall) return;
+  // A line of its own is short.
+  if (!file_->has_room(failed_bytes_ + 4096)) return;
+  failed_bytes_ = 0;
   std::string members = ",\"error\":";
   json::append_string(members, file_->why());
   members += fmt::format(",\"refused\":{}", failed_lines_);

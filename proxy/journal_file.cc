@@ -152,6 +152,12 @@ bool JournalFile::still_there() {
   return same;
 }
 
+bool JournalFile::has_room(uint64_t bytes) {
+  return ::fallocate(file_->fd, FALLOC_FL_KEEP_SIZE, static_cast<off_t>(size_),
+                     static_cast<off_t>(bytes)) == 0 ||
+         errno != ENOSPC;
+}
+
 // Before a write: the file is the one at the path, as long as it should be.
 bool JournalFile::ready() {
   if (astray_) {

@@ -52,6 +52,8 @@ class JournalFile {
   bool write(std::string_view block, uint64_t first_seq);
   // Whether what stands at the path is this file; if not, the next write opens it anew.
   bool still_there();
+  // Whether so many bytes more would find room; true where the file system cannot tell.
+  bool has_room(uint64_t bytes);
   // Renames the file to what its first line says, and begins a new one. On failure the old one is
   // written on.
   bool rotate();

@@ -122,10 +122,10 @@ bool LineReader::next(std::string_view& line, bool partial) {
     const size_t size = newline ? static_cast<size_t>(newline - begin) : have_ - from_;
     if (skipping_) {
       from_ += newline ? size + 1 : size;
-      looked = from_;
       skipping_ = newline == nullptr;
-      if (newline || fill()) continue;
-      return false;
+      if (skipping_ && !fill()) return false;
+      looked = from_;  // filling moves what is left
+      continue;
     }
     if (newline || size > kLongestLine) {
       offset_ = end_offset();

@@ -84,6 +84,10 @@ std::optional<std::string> read_bound(std::string_view text, policy::Time now) {
   if (whole.size() == 10) whole += kForm.substr(10);
   if (whole.size() == 17 && whole.back() == 'Z') whole.replace(16, 1, kForm.substr(16));
   if (whole.size() == 20 && whole.back() == 'Z') whole.replace(19, 1, kForm.substr(19));
+  // A fraction of fewer digits.
+  if (whole.size() > 20 && whole.size() < 27 && whole.back() == 'Z' && whole[19] == '.') {
+    whole.insert(whole.size() - 1, 27 - whole.size(), '0');
+  }
   if (!read_time(whole)) return std::nullopt;
   return whole;
 }
