@@ -1,5 +1,6 @@
 // What an attacker may do to a record, done to each of its lines, and what the verifier says: the
 // table of proxy/audit/README.md, row by row.
+#include <algorithm>
 #include <initializer_list>
 #include <set>
 
@@ -226,6 +227,32 @@ TEST_CASE("a stolen key cannot sign for epochs that are over; today's needs an a
     CHECK(report.sound() == (c.epoch == key.epoch()));
     CHECK_FALSE(verify(changed, forged, {sound.checkpoints[first]}).sound());
   }
+}
+
+TEST_CASE("what is not seen is said: lines not sealed yet, and all replaced with a key of its own") {
+  Bench bench;
+  Record tail = bench.sound;
+  tail.checkpoints.pop_back();
+  tail.at(kLines - 1) = rebuilt(tail.at(kLines - 1), kLines,
+                                read_line(tail.at(kLines - 1))->prev, ",\"agent\":\"eve\"");
+  const VerifyReport report = verify(bench.changed, tail);
+  CHECK(report.sound());
+  const auto says = [&](const VerifyReport& by, const std::string& text) {
+    return std::any_of(by.notes.begin(), by.notes.end(), [&](const std::string& note) {
+      return note.find(text) != std::string::npos;
+    });
+  };
+  CHECK(says(report, "not sealed yet: lines 46 to 50"));
+  CHECK(says(report, "by someone who has the current key"));
+
+  Record other = bench.other;
+  const VerifyReport replaced = verify(bench.changed, other, {}, false);
+  CHECK(replaced.sound());
+  CHECK(says(replaced, "not seen without --key"));
+  CHECK(says(replaced, "not seen without --checkpoint"));
+  other.first_key = bench.sound.first_key;
+  CHECK_FALSE(verify(bench.changed, other).sound());
+  CHECK_FALSE(verify(bench.changed, other, {bench.sound.checkpoints[0]}, false).sound());
 }
 
 TEST_CASE("what was deleted for its age is no fault, when a checkpoint says so before") {
