@@ -142,8 +142,8 @@ class Journal {
   std::string hash_;  // of the block's last line
   audit::Hasher hasher_;
   bool complained_ = false;
-  size_t failed_bytes_ = 0;  // of the largest block that failed: less may fit, and proves nothing
-  uint64_t failed_lines_ = 0;     // since it last worked
+  size_t failed_bytes_ = 0;    // of the largest block that failed: less may fit, and proves nothing
+  uint64_t failed_lines_ = 0;  // since it last worked
   uint64_t rotate_again_at_ = 0;  // size, after a rotation that failed
 
   std::mutex queue_mutex_;  // protects queue_ and stopping_; never held while writing

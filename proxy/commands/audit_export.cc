@@ -64,7 +64,8 @@ class Writer {
   }
 
  private:
-  // RFC 4180, hidden characters escaped. A text that a spreadsheet would take for a formula is led by an apostrophe.
+  // RFC 4180, hidden characters escaped. A text that a spreadsheet would take for a formula is led
+  // by an apostrophe.
   void append_csv(std::string& out, const std::string& cell) {
     const auto value = parser_.parse(cell);
     if (!value || !value->is_string()) {

@@ -229,12 +229,13 @@ TEST_CASE("a stolen key cannot sign for epochs that are over; today's needs an a
   }
 }
 
-TEST_CASE("what is not seen is said: lines not sealed yet, and all replaced with a key of its own") {
+TEST_CASE(
+    "what is not seen is said: lines not sealed yet, and all replaced with a key of its own") {
   Bench bench;
   Record tail = bench.sound;
   tail.checkpoints.pop_back();
-  tail.at(kLines - 1) = rebuilt(tail.at(kLines - 1), kLines,
-                                read_line(tail.at(kLines - 1))->prev, ",\"agent\":\"eve\"");
+  tail.at(kLines - 1) = rebuilt(tail.at(kLines - 1), kLines, read_line(tail.at(kLines - 1))->prev,
+                                ",\"agent\":\"eve\"");
   const VerifyReport report = verify(bench.changed, tail);
   CHECK(report.sound());
   const auto says = [&](const VerifyReport& by, const std::string& text) {

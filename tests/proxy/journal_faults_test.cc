@@ -90,8 +90,7 @@ TEST_CASE("batch: lines are in order, all of them there after a clean end") {
     std::vector<std::thread> threads;
     for (int t = 0; t < 4; ++t) {
       threads.emplace_back([&] {
-        for (int i = 0; i < 500; ++i)
-          journal->append("decision", ",\"call\":\"x\"", wall_now());
+        for (int i = 0; i < 500; ++i) journal->append("decision", ",\"call\":\"x\"", wall_now());
       });
     }
     for (auto& thread : threads) thread.join();
