@@ -110,6 +110,10 @@ struct Config {
 // the result are relative to the working directory; in the file they are relative to the file.
 std::optional<Config> load_config(const std::string& path, Diagnostics& diagnostics);
 
+// The listeners alone: for who calls the sidecar, and need not have what the rest refers to.
+std::optional<std::vector<ListenerConfig>> load_listeners(const std::string& path,
+                                                          Diagnostics& diagnostics);
+
 // SHA-256 of a secret, as policies and people's tokens are compared.
 policy::Sha256 sha256(std::string_view text);
 

@@ -67,6 +67,7 @@ constexpr Command kCommands[] = {
     {"test", "runs the policy's own tests", commands::test},
     {"access", "who may do what", commands::access},
     {"audit", "checks the record, asks it, exports it", commands::audit},
+    {"stdio", "an upstream on standard input and output, through the sidecar", commands::stdio},
     {"token", "a new token and its hash", commands::token},
 };
 
