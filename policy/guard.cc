@@ -22,6 +22,7 @@ constexpr const char* kLooseJson =
     "a text that names a guarded field, and is neither strict JSON nor a table";
 constexpr const char* kMerged = "an object of which two keys are one once they are redacted";
 constexpr std::string_view kField = "field";
+constexpr uint32_t kFirstCustom = static_cast<uint32_t>(kGuardKindNames.size());
 
 bool looks_at(const GuardInfo& guard, GuardExaminer::Side side) {
   return guard.on == GuardInfo::On::kBoth ||
@@ -220,33 +221,47 @@ void GuardExaminer::find_in_table(std::string_view text, std::vector<Edit>& edit
 
 void GuardExaminer::scan(std::string_view text, std::string_view label, GuardKinds kinds) {
   spans_.clear();
-  work_ += text.size() * (1 + customs_.size());
-  if (work_ > kWorkMost || text.size() > UINT32_MAX) return doubt(kTooMuch);
-  if (!folded_.fold(text)) return doubt(kNotUtf8);
-  matches_.clear();
-  scanner_.find(folded_.text(), label, kinds, matches_);
-  for (const TextMatch& match : matches_) {
-    const auto kind = static_cast<GuardKind>(match.finder);
-    if (!hit_kind(kind)) continue;
-    add_match(folded_.source_begin(match.begin), folded_.source_end(match.end), to_string(kind));
-  }
-  for (const Custom& custom : customs_) {
-    const auto find_in = [&](std::string_view where, bool is_folded) {
-      size_t begin = 0;
-      for (size_t end = 0; custom.expression->find(where, end, begin, end);) {
-        if (!hit(*custom.guard, custom.expression->name())) continue;
-        add_match(is_folded ? folded_.source_begin(begin) : begin,
-                  is_folded ? folded_.source_end(end) : end, custom.expression->name());
-      }
-    };
-    find_in(text, false);
-    if (folded_.changed()) find_in(folded_.text(), true);
-  }
+  if (!find_matches(text, label, kinds)) return;
+  for (const TextMatch& match : matches_) record(match);
   merge_spans();
 }
 
-void GuardExaminer::add_match(size_t begin, size_t end, std::string_view what) {
-  spans_.push_back({begin, end, what});
+// All matches of all finders in `text`, in its own coordinates, into matches_.
+bool GuardExaminer::find_matches(std::string_view text, std::string_view label, GuardKinds kinds) {
+  matches_.clear();
+  work_ += text.size() * (1 + customs_.size());
+  if (work_ > kWorkMost || text.size() > UINT32_MAX) return doubt(kTooMuch), false;
+  if (!folded_.fold(text)) return doubt(kNotUtf8), false;
+  scanner_.find(folded_.text(), label, kinds, matches_);
+  for (uint32_t i = 0; i < customs_.size(); ++i) find_custom(folded_.text(), i);
+  for (TextMatch& match : matches_) {
+    match.begin = static_cast<uint32_t>(folded_.source_begin(match.begin));
+    match.end = static_cast<uint32_t>(folded_.source_end(match.end));
+  }
+  if (!folded_.changed()) return true;
+  for (uint32_t i = 0; i < customs_.size(); ++i) find_custom(text, i);  // as it stands, too
+  return true;
+}
+
+void GuardExaminer::find_custom(std::string_view text, uint32_t index) {
+  size_t begin = 0;
+  for (size_t end = 0; customs_[index].expression->find(text, end, begin, end);) {
+    matches_.push_back(
+        {static_cast<uint32_t>(begin), static_cast<uint32_t>(end), kFirstCustom + index});
+  }
+}
+
+// Counts a match for the guards that look for it, and notes what is to be redacted.
+void GuardExaminer::record(const TextMatch& match) {
+  if (match.finder < kFirstCustom) {
+    const auto kind = static_cast<GuardKind>(match.finder);
+    if (hit_kind(kind)) spans_.push_back({match.begin, match.end, to_string(kind)});
+    return;
+  }
+  const Custom& custom = customs_[match.finder - kFirstCustom];
+  if (hit(*custom.guard, custom.expression->name())) {
+    spans_.push_back({match.begin, match.end, custom.expression->name()});
+  }
 }
 
 // Whoever begins first goes on to the end of all that overlap it.

@@ -140,7 +140,9 @@ class GuardExaminer {
   void find_in_table(std::string_view text, std::vector<Edit>& edits);
   // The spans of `text` to be redacted, ascending and apart, in spans_.
   void scan(std::string_view text, std::string_view label, GuardKinds kinds);
-  void add_match(size_t begin, size_t end, std::string_view what);
+  bool find_matches(std::string_view text, std::string_view label, GuardKinds kinds);
+  void find_custom(std::string_view text, uint32_t index);
+  void record(const TextMatch& match);
   void merge_spans();
   void edit_string(const json::Value& value, const std::vector<Edit>& edits, Document& document);
   static void merge(std::vector<Edit>& edits);
