@@ -18,6 +18,10 @@ int test(std::vector<std::string> args);
 // Who may do what: 0, or 1 when the policy cannot be read.
 int access(std::vector<std::string> args);
 
+// Writes the lock of an MCP server's tools: 0, or 1 when the server or a file fails (with --check,
+// also when the lock differs).
+int pin(std::vector<std::string> args);
+
 }  // namespace reeve::commands
 
 #endif  // REEVE_PROXY_COMMANDS_COMMANDS_H_
