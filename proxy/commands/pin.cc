@@ -180,6 +180,10 @@ int pin(std::vector<std::string> words) {
     return usage_error("pin", fmt::format("{} has no MCP upstream `{}`{}", config->file, name,
                                           near.empty() ? "" : "; did you mean `" + near + "`?"));
   }
+  if (upstream->host.empty()) {
+    return failed(
+        fmt::format("`{}` is started by a command; only servers with a URL can be pinned", name));
+  }
   Outcome outcome;
   if (const auto path = arguments->find("-o")) {
     outcome.path = *path;
