@@ -68,6 +68,7 @@ constexpr Command kCommands[] = {
     {"access", "who may do what", commands::access},
     {"audit", "checks the record, asks it, exports it", commands::audit},
     {"stdio", "an upstream on standard input and output, through the sidecar", commands::stdio},
+    {"pin", "the lock of an MCP server's tools", commands::pin},
     {"token", "a new token and its hash", commands::token},
 };
 
