@@ -10,6 +10,7 @@
 #include <charconv>
 #include <map>
 
+#include "policy/guard_program.h"
 #include "policy/text.h"
 
 namespace reeve::policy {
@@ -123,6 +124,9 @@ class Compiler {
       GuardInfo guard = source.guard;
       guard.ask = terms_of(source.ask, resolution_);
       guard.at = document_.place(source.name.at);
+      guard.program = compile_guard(guard);
+      out_->guards_read_places =
+          out_->guards_read_places || (reads_arguments(guard) && !guard.program->places.empty());
       out_->guards.push_back(std::move(guard));
     }
     for (const ServerSource& source : document_.servers) {
@@ -279,9 +283,27 @@ class Compiler {
     return table;
   }
 
+  // Rules whose calls have their arguments guarded. Whether all calls have: those that no rule
+  // grants go through in report mode, and the guards of a role are for them, too.
+  bool mark_guarded_rules() {
+    const auto is_of_arguments = [&](uint32_t guard) {
+      return reads_arguments(out_->guards[guard]);
+    };
+    for (CompiledRule& rule : out_->rules) {
+      rule.guards_arguments = std::any_of(rule.guards.begin(), rule.guards.end(), is_of_arguments);
+    }
+    bool any = false;
+    for (const RoleSet& set : out_->role_sets) {
+      if (std::none_of(set.guards.begin(), set.guards.end(), is_of_arguments)) continue;
+      any = true;
+      for (const uint32_t rule : set.rules) out_->rules[rule].guards_arguments = true;
+    }
+    return any && out_->report;
+  }
+
   void find_body_readers() {
     std::vector<const CompiledSelector*> readers;
-    bool everywhere = false;
+    bool everywhere = mark_guarded_rules();
     for (const CompiledRule& rule : out_->rules) {
       if (reads_body(rule)) readers.push_back(&rule.selector);
     }

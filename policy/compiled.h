@@ -44,7 +44,8 @@ struct CompiledRule {
   std::vector<std::string> pattern_texts;
   std::vector<std::string> except_texts;
 
-  std::vector<uint32_t> guards;  // in Compiled::guards
+  std::vector<uint32_t> guards;   // in Compiled::guards
+  bool guards_arguments = false;  // of calls that it selects, by its guards or those of a role
 
   bool holds_at(Time now) const { return now < until; }
   // Whether its condition holds of a call that it selects.
@@ -72,9 +73,10 @@ inline bool reads_args(const std::shared_ptr<const Condition>& when) {
 inline bool reads_names(const std::shared_ptr<const Condition>& when) {
   return when && (when->reads(ValueRef::Root::kArgs) || when->reads(ValueRef::Root::kQuery));
 }
-// Whether the rule reads the JSON body of HTTP calls.
+inline bool reads_arguments(const GuardInfo& guard) { return guard.on != GuardInfo::On::kResult; }
+// Whether the rule, or a guard of what it selects, reads the JSON body of HTTP calls.
 inline bool reads_body(const CompiledRule& rule) {
-  return selects_bodies(rule.selector.kind()) && reads_args(rule.when);
+  return selects_bodies(rule.selector.kind()) && (reads_args(rule.when) || rule.guards_arguments);
 }
 
 struct CompiledPrice {
@@ -202,6 +204,7 @@ struct PolicySet::Compiled {
 
   std::vector<ApproverGroup> approvers;
   std::vector<GuardInfo> guards;
+  bool guards_read_places = false;  // one of them, of the arguments
   std::vector<ServerInfo> servers;
   std::vector<FeaturePlace> features;
 

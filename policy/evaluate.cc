@@ -9,6 +9,7 @@
 #include <algorithm>
 
 #include "policy/compiled.h"
+#include "policy/guard_program.h"
 #include "policy/malformed.h"
 #include "policy/policy_set.h"
 
@@ -60,14 +61,56 @@ bool cost_has_two_readings(const PolicySet::Compiled& compiled, AgentId agent, c
   });
 }
 
-// By the rules alone; malformed where a rule, price or budget that selects the call reads a key
-// that has a case variant there. `granted`: something else grants the call, so that an ask in doubt
-// holds it.
+// Calls `visit(guard)` for those of the agent's roles and of every rule that matches the call,
+// maybe more than once. In doubt too: a guard only narrows.
+template <class Visit>
+void visit_guards(const PolicySet::Compiled& compiled, AgentId agent, const Call& call,
+                  ArgsReader& args, Visit&& visit) {
+  const RoleSet& set = compiled.role_sets[compiled.agent_states[agent].role_set];
+  for (const uint32_t guard : set.guards) visit(guard);
+  const auto add = [&](uint32_t index) {
+    const CompiledRule& rule = compiled.rules[index];
+    if (rule.truth(call, args) == Truth::kFalse) return;
+    for (const uint32_t guard : rule.guards) visit(guard);
+  };
+  if (const auto upstream = compiled.find_table(call)) {
+    const int32_t table = set.tables[*upstream];
+    if (table >= 0) compiled.tables[static_cast<size_t>(table)].guarding.visit(call, add);
+    return;
+  }
+  for (const uint32_t index : set.rules) {
+    const CompiledRule& rule = compiled.rules[index];
+    if (!rule.guards.empty() && rule.selector.matches(call)) add(index);
+  }
+}
+
+// Whether a guard on the arguments looks at a place on the way to which a key has a case variant.
+// `too_many` where that takes more than a decision may cost.
+bool guard_has_two_readings(const PolicySet::Compiled& compiled, AgentId agent, const Call& call,
+                            ArgsReader& args, bool& too_many) {
+  uint64_t steps = 2'000'000;
+  bool found = false;
+  visit_guards(compiled, agent, call, args, [&](uint32_t index) {
+    const GuardInfo& guard = compiled.guards[index];
+    if (found || steps == 0 || !reads_arguments(guard)) return;
+    found = meets_case_variant(guard.program->places, *call.args, steps);
+  });
+  too_many = steps == 0;
+  return found;
+}
+
+// By the rules alone; malformed where a rule, price, budget or guard that selects the call reads a
+// key that has a case variant there. `granted`: something else grants the call, so that an ask in
+// doubt holds it.
 Decision decide_by_rules(const PolicySet::Compiled& compiled, AgentId agent, const Call& call,
                          bool granted) {
   ArgsReader args(call);
   const bool has_names = call.args || !call.query.empty();
   bool two_readings = has_names && cost_has_two_readings(compiled, agent, call, args);
+  bool too_many = false;
+  if (call.args && compiled.guards_read_places && !two_readings) {
+    two_readings = guard_has_two_readings(compiled, agent, call, args, too_many);
+  }
   const CompiledRule* in_doubt = nullptr;  // the first ask of which that is so
   const auto accept = [&](const CompiledRule& candidate) {
     const Truth truth = candidate.truth(call, args);
@@ -83,7 +126,8 @@ Decision decide_by_rules(const PolicySet::Compiled& compiled, AgentId agent, con
         two_readings = two_readings || candidate.when->meets_case_variant(call, args);
       });
   if (two_readings) return {Verdict::kMalformed, Reason::kMalformed, nullptr, kTwoReadings};
-  if (args.is_exhausted()) return {Verdict::kMalformed, Reason::kMalformed, nullptr, kTooMany};
+  if (args.is_exhausted() || too_many)
+    return {Verdict::kMalformed, Reason::kMalformed, nullptr, kTooMany};
   const bool is_denied = rule && rule->info.effect == Effect::kDeny;
   // Rules lie in the order in which they decide, so the lower address goes first.
   if (in_doubt && !is_denied && (rule ? in_doubt < rule : granted)) rule = in_doubt;
@@ -188,24 +232,9 @@ const RuleInfo* PolicySet::reported(AgentId agent, const Call& call,
 }
 
 std::vector<const GuardInfo*> PolicySet::guards(AgentId agent, const Call& call) const {
-  const RoleSet& set = compiled_->role_sets[compiled_->agent_states[agent].role_set];
-  std::vector<uint32_t> found = set.guards;
   ArgsReader args(call);
-  const auto add = [&](uint32_t index) {
-    const CompiledRule& rule = compiled_->rules[index];
-    // In doubt too: a guard only narrows.
-    if (rule.truth(call, args) == Truth::kFalse) return;
-    found.insert(found.end(), rule.guards.begin(), rule.guards.end());
-  };
-  if (const auto upstream = compiled_->find_table(call)) {
-    const int32_t table = set.tables[*upstream];
-    if (table >= 0) compiled_->tables[static_cast<size_t>(table)].guarding.visit(call, add);
-  } else {
-    for (const uint32_t index : set.rules) {
-      const CompiledRule& rule = compiled_->rules[index];
-      if (!rule.guards.empty() && rule.selector.matches(call)) add(index);
-    }
-  }
+  std::vector<uint32_t> found;
+  visit_guards(*compiled_, agent, call, args, [&](uint32_t index) { found.push_back(index); });
   std::sort(found.begin(), found.end());
   found.erase(std::unique(found.begin(), found.end()), found.end());
   std::vector<const GuardInfo*> result;
@@ -269,10 +298,9 @@ bool PolicySet::reads_body(std::string_view upstream) const {
   const auto covers = [&](const CompiledSelector& selector) {
     return selects_bodies(selector.kind()) && selector.covers_upstream(upstream);
   };
-  return std::any_of(compiled_->rules.begin(), compiled_->rules.end(),
-                     [&](const auto& rule) {
-                       return policy::reads_args(rule.when) && covers(rule.selector);
-                     }) ||
+  return std::any_of(
+             compiled_->rules.begin(), compiled_->rules.end(),
+             [&](const auto& rule) { return policy::reads_body(rule) && covers(rule.selector); }) ||
          std::any_of(
              compiled_->prices.begin(), compiled_->prices.end(),
              [&](const auto& price) { return price.reads_args() && covers(price.selector); }) ||

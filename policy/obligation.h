@@ -7,6 +7,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -49,7 +50,9 @@ struct RateLimit {
   Place at;
 };
 
-// What is looked for in arguments and results, and what is then done.
+struct GuardProgram;  // guard_program.h
+
+// What is looked for in arguments and results, and what is then done; guard.h does it.
 struct GuardInfo {
   enum class On : uint8_t { kArguments, kResult, kBoth };
   enum class Then : uint8_t { kRedact, kDeny, kAsk };
@@ -64,6 +67,7 @@ struct GuardInfo {
   Then then = Then::kRedact;
   AskTerms ask;  // of kAsk
   Place at;
+  std::shared_ptr<const GuardProgram> program;  // all of this compiled; never null in a PolicySet
 };
 
 // A tool that calls tools: where its arguments name the inner one.

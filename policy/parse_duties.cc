@@ -6,6 +6,7 @@
 #include <string_view>
 #include <unordered_set>
 
+#include "policy/guard_kind.h"
 #include "policy/parse_amounts.h"
 #include "policy/parse_condition.h"
 #include "policy/parse_sections.h"
@@ -16,14 +17,11 @@ namespace reeve::policy {
 
 namespace {
 
-constexpr std::string_view kBuiltInPatterns[] = {"email", "phone", "us-ssn", "credit-card", "iban"};
-
 void read_finder(FileReader& reader, const yaml::Node& node, GuardInfo& guard) {
   if (!node.is_mapping()) {
     const Text name = read_text(reader, node, "patterns");
     if (name.empty()) return;
-    const std::string known =
-        read_word(reader, name, "pattern", {"email", "phone", "us-ssn", "credit-card", "iban"});
+    const std::string known = read_word(reader, name, "pattern", kGuardKindNames);
     if (!known.empty()) guard.finders.push_back({known, {}});
     return;
   }
@@ -36,8 +34,7 @@ void read_finder(FileReader& reader, const yaml::Node& node, GuardInfo& guard) {
     }
   }
   if (name.empty() || regex.empty()) return;
-  if (std::find(std::begin(kBuiltInPatterns), std::end(kBuiltInPatterns), name.value) !=
-      std::end(kBuiltInPatterns)) {
+  if (guard_kind(name.value)) {
     reader.error(mark_of(name),
                  fmt::format("pattern `{}` is built in; choose another name", shown(name.value)));
     return;

@@ -9,8 +9,10 @@
 #include <boost/json/object.hpp>
 #include <boost/json/serialize.hpp>
 #include <csignal>
+#include <cstdio>
 #include <limits>
 
+#include "proxy/audit/files.h"
 #include "proxy/log.h"
 #include "proxy/policy_files.h"
 #include "proxy/store/sqlite_store.h"
@@ -46,13 +48,13 @@ Result<std::unique_ptr<App>> App::create(Config config, Diagnostics& diagnostics
   if (!policy) return Error{"the policy cannot be used"};
   auto folder = store::StateFolder::open(config.state);
   if (!folder) return folder.error();
-  auto journal = Journal::open(config.audit_path);
-  if (!journal) return journal.error();
+  auto record = open_record(config, *folder);
+  if (!record) return record.error();
   auto store = store::SqliteStore::open(folder->file("ledger.db"));
   if (!store) return store.error();
   auto treasury = Treasury::open(std::move(*store));
   if (!treasury) return treasury.error();
-  std::unique_ptr<App> app(new App(std::move(config), std::move(*folder), std::move(*journal),
+  std::unique_ptr<App> app(new App(std::move(config), std::move(*folder), std::move(*record),
                                    std::move(*treasury), std::move(policy)));
   app->seen_ = std::move(seen);
   if (!app->services_.transport.load(diagnostics)) return Error{"TLS cannot be used"};
@@ -67,15 +69,59 @@ Result<std::unique_ptr<App>> App::create(Config config, Diagnostics& diagnostics
   return app;
 }
 
-App::App(Config config, store::StateFolder folder, std::unique_ptr<Journal> journal,
+Result<App::Record> App::open_record(const Config& config, const store::StateFolder& folder) {
+  Record record;
+  const std::string& path = config.audit.path;
+  auto sealing = audit::Sealing::open(
+      {.key_file = folder.file("audit.key"), .checkpoints_file = audit::checkpoints_path(path)},
+      wall_now());
+  if (!sealing) return sealing.error();
+  record.sealing = std::move(*sealing);
+  auto journal = Journal::open({.path = path,
+                                .sync = config.audit.sync,
+                                .rotate = config.audit.rotate,
+                                .sealed = record.sealing->sealed()});
+  if (!journal) return journal.error();
+  record.journal = std::move(*journal);
+
+  const std::string& key = record.sealing->public_key();
+  record.start_members = fmt::format(",\"key\":\"{}\"", key);
+  if (record.sealing->began_anew()) {
+    log(LogLevel::kInfo, fmt::format("the record is sealed by a new key: {}; keep it elsewhere, "
+                                     "`reeve audit verify --key` asks for it",
+                                     key));
+  }
+  if (record.journal->found_torn_line()) record.start_members += ",\"torn\":true";
+  if (const uint64_t from = record.journal->lost_from(); from > 0) {
+    const uint64_t to = record.sealing->sealed()->seq;
+    record.start_members += fmt::format(",\"lost\":{{\"from\":{},\"to\":{}}}", from, to);
+    log(LogLevel::kError,
+        fmt::format(
+            "lines {} to {} of the record `{}` were sealed and are MISSING: a power cut, or "
+            "someone cut them off; the record goes on behind them",
+            from, to, path));
+  }
+  return record;
+}
+
+App::App(Config config, store::StateFolder folder, Record record,
          std::unique_ptr<Treasury> treasury, std::shared_ptr<const policy::PolicySet> policy)
     : config_(std::move(config)),
       folder_(std::move(folder)),
-      journal_(std::move(journal)),
+      journal_(std::move(record.journal)),
+      start_members_(std::move(record.start_members)),
       treasury_(std::move(treasury)),
       services_{config_, *journal_, *treasury_, metrics_, {}, {}, {}, {}},
       watch_timer_(context_),
       drain_timer_(context_) {
+  audit::SealerOptions sealing{.path = config_.audit.path, .keep = config_.audit.keep};
+  if (config_.audit.anchor_to_stdout) {
+    sealing.anchor = [](const std::string& line) {
+      fmt::print("{}\n", line);
+      std::fflush(stdout);
+    };
+  }
+  sealer_ = std::make_unique<audit::Sealer>(*journal_, std::move(record.sealing), sealing);
   snapshot_ = make_snapshot(std::move(policy));
   loaded_at_ = wall_now();
   for (unsigned i = 0; i < config_.threads; ++i) {
@@ -103,9 +149,9 @@ int App::run() {
   json::append_string(members, kVersion);
   members += ",\"policy\":";
   json::append_string(members, snapshot_->policy->sha256());
-  if (journal_->found_torn_line()) members += ",\"torn\":true";
+  members += start_members_;
   if (!journal_->append("start", members, wall_now())) {
-    log(LogLevel::kError, fmt::format("the record `{}` cannot be written", config_.audit_path));
+    log(LogLevel::kError, fmt::format("the record `{}` cannot be written", config_.audit.path));
     return 2;
   }
   net::spawn(context_, watch_signals());
@@ -131,6 +177,8 @@ int App::run() {
   if (!settled) log(LogLevel::kError, settled.error().message);
   record_knocks(services_, std::numeric_limits<int64_t>::max(), wall_now());
   journal_->append("stop", {}, wall_now());
+  journal_->finish();
+  sealer_.reset();
   log(LogLevel::kInfo, "stopped");
   return 0;
 }

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "proxy/admin.h"
+#include "proxy/audit/sealer.h"
 #include "proxy/config.h"
 #include "proxy/journal.h"
 #include "proxy/services.h"
@@ -31,8 +32,15 @@ class App {
   int run();
 
  private:
-  App(Config config, store::StateFolder folder, std::unique_ptr<Journal> journal,
-      std::unique_ptr<Treasury> treasury, std::shared_ptr<const policy::PolicySet> policy);
+  // The journal, and what seals it.
+  struct Record {
+    std::unique_ptr<audit::Sealing> sealing;
+    std::unique_ptr<Journal> journal;
+    std::string start_members;
+  };
+  static Result<Record> open_record(const Config& config, const store::StateFolder& folder);
+  App(Config config, store::StateFolder folder, Record record, std::unique_ptr<Treasury> treasury,
+      std::shared_ptr<const policy::PolicySet> policy);
 
   std::shared_ptr<const Snapshot> make_snapshot(std::shared_ptr<const policy::PolicySet> policy);
   void reload();
@@ -47,6 +55,8 @@ class App {
   const Config config_;
   store::StateFolder folder_;
   std::unique_ptr<Journal> journal_;
+  const std::string start_members_;  // of the record's first line, what its opening found
+  std::unique_ptr<audit::Sealer> sealer_;
   std::unique_ptr<Treasury> treasury_;
   Metrics metrics_;
   Services services_;

@@ -46,7 +46,7 @@ std::optional<Config> read(const yaml::Document& document, Diagnostics& diagnost
   config.state = "state";
   if (const yaml::Node* node = root.find("state")) config.state = r.text(*node);
   config.state = r.path(config.state);
-  config.audit_path = (std::filesystem::path(config.state) / "audit.jsonl").string();
+  config.audit.path = (std::filesystem::path(config.state) / "audit.jsonl").string();
   if (const yaml::Node* node = root.find("audit")) config::read_audit(r, *node, config);
   config::read_upstreams(r, root, config);
   if (const yaml::Node* node = root.find("limits")) config::read_limits(r, *node, config);

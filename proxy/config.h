@@ -55,6 +55,13 @@ struct AdminConfig {
   bool metrics_need_token = false;
 };
 
+// When a line of the record counts as kept.
+enum class AuditSync : uint8_t {
+  kCall,   // with the kernel: a crash of the process loses nothing
+  kBatch,  // in the queue of the writer, which hands it to the kernel within milliseconds
+  kDisk,   // decisions: on the disk; other lines as kBatch
+};
+
 enum class Protocol : uint8_t { kHttp, kMcp };
 
 // Where an upstream is reached by one of its URLs.
@@ -100,13 +107,21 @@ struct LimitsConfig {
   size_t tunnel_bytes = size_t{64} * 1024 * 1024 * 1024;
 };
 
+struct AuditConfig {
+  std::string path;
+  AuditSync sync = AuditSync::kCall;
+  uint64_t rotate = uint64_t{100} * 1024 * 1024;     // bytes of a file
+  std::chrono::seconds keep{int64_t{400} * 86'400};  // age of a file that is deleted; 0: never
+  bool anchor_to_stdout = false;  // each checkpoint goes to standard output as well
+};
+
 struct Config {
   std::string file;
   std::vector<ListenerConfig> listeners;
   std::optional<AdminConfig> admin;
   std::string policy;  // path of a file or folder
   std::string state;   // path of a folder
-  std::string audit_path;
+  AuditConfig audit;
   std::vector<UpstreamConfig> upstreams;
   LimitsConfig limits;
   std::vector<net::Cidr> dial_allow;  // what tunnels may reach besides public addresses

@@ -10,11 +10,11 @@
 
 namespace reeve {
 
-policy::Sha256 sha256(std::string_view text) {
+policy::Sha256 sha256(std::string_view text, std::string_view rest) {
   SHA256_CTX context;
   policy::Sha256 hash{};
   if (!SHA256_Init(&context) || !SHA256_Update(&context, text.data(), text.size()) ||
-      !SHA256_Final(hash.data(), &context)) {
+      !SHA256_Update(&context, rest.data(), rest.size()) || !SHA256_Final(hash.data(), &context)) {
     throw std::bad_alloc();  // the library has no other reason to fail
   }
   return hash;

@@ -8,8 +8,8 @@
 
 namespace reeve {
 
-// Thread-safe.
-policy::Sha256 sha256(std::string_view text);
+// Of `text` and `rest` together. Thread-safe.
+policy::Sha256 sha256(std::string_view text, std::string_view rest = {});
 
 }  // namespace reeve
 

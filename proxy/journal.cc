@@ -1,107 +1,73 @@
-// One write(2) per block of lines under one lock: the order of lines is the order of the chain. A
-// write that fails half-way is taken back by truncating, so that the file holds whole lines only.
-// Tested by tests/proxy/journal_test.cc.
+// `call`: one write(2) per block of lines on the caller's thread, under one lock, so the order of
+// lines is the order of the chain. `batch` and `disk`: the lines are copied to a queue under a lock
+// that is never held while something is written; one thread makes the chain of them.
+// Tested by tests/proxy/journal_test.cc and tests/proxy/journal_faults_test.cc.
 #include "proxy/journal.h"
 
-#include <fcntl.h>
 #include <fmt/format.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
-#include <boost/json/parse.hpp>
-#include <boost/json/value.hpp>
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <utility>
 
+#include "policy/json.h"
 #include "policy/text_writer.h"
-#include "proxy/clock.h"
 #include "proxy/digest.h"
 #include "proxy/ids.h"
+#include "proxy/log.h"
 
 namespace reeve {
 namespace {
 
-constexpr std::string_view kNoPrevious =
-    "0000000000000000000000000000000000000000000000000000000000000000";
-constexpr off_t kLongestLine = 16 * 1024 * 1024;
+constexpr std::chrono::milliseconds kRetry{100};
+
+int64_t now_ns() { return steady_now().time_since_epoch().count(); }
 
 }  // namespace
 
-Journal::Journal(int fd, std::string path) : fd_(fd), path_(std::move(path)), prev_(kNoPrevious) {}
-
-Journal::~Journal() { ::close(fd_); }
-
-Result<std::unique_ptr<Journal>> Journal::open(const std::string& path) {
-  const int fd = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0600);
-  struct stat info{};
-  if (fd < 0 || ::fstat(fd, &info) != 0) {
-    const int why = errno;
-    if (fd >= 0) ::close(fd);
-    return Error{
-        fmt::format("audit file `{}` cannot be opened: {}; set `audit.path` to a file that "
-                    "reeve may write",
-                    path, std::strerror(why))};
+Journal::Journal(JournalOptions options, std::unique_ptr<JournalFile> file)
+    : options_(std::move(options)),
+      found_torn_line_(file->found_torn_line()),
+      file_(std::move(file)),
+      seq_(file_->seq()),
+      prev_(file_->hash()) {
+  if (options_.sealed && options_.sealed->seq > seq_) {
+    lost_from_ = seq_ + 1;
+    seq_ = options_.sealed->seq;
+    prev_ = options_.sealed->hash;
   }
-  std::unique_ptr<Journal> journal(new Journal(fd, path));
-  if (!S_ISREG(info.st_mode)) {
-    return Error{
-        fmt::format("audit file `{}` is not a regular file; set `audit.path` to one", path)};
-  }
-  journal->size_ = static_cast<uint64_t>(info.st_size);
-  if (auto recovered = journal->recover(); !recovered) return recovered.error();
-  return journal;
+  if (options_.sync == AuditSync::kDisk) file_->keep_unsynced();
+  if (options_.sync != AuditSync::kCall) writer_ = std::thread([this] { write_queue(); });
 }
 
-// Finds the last whole line and takes its seq and hash over.
-Result<bool> Journal::recover() {
-  const off_t end = static_cast<off_t>(size_);
-  off_t from = std::max<off_t>(0, end - kLongestLine);
-  std::string tail(static_cast<size_t>(end - from), '\0');
-  for (size_t done = 0; done < tail.size();) {
-    const ssize_t n =
-        ::pread(fd_, tail.data() + done, tail.size() - done, from + static_cast<off_t>(done));
-    if (n <= 0) {
-      return Error{fmt::format("audit file `{}` cannot be read: {}", path_, std::strerror(errno))};
-    }
-    done += static_cast<size_t>(n);
+Journal::~Journal() { finish(); }
+
+void Journal::finish() {
+  {
+    std::lock_guard lock(queue_mutex_);
+    stopping_ = true;
   }
-  if (!tail.empty() && tail.back() != '\n') {
-    found_torn_line_ = true;
-    if (::pwrite(fd_, "\n", 1, end) != 1) {
-      return Error{
-          fmt::format("audit file `{}` cannot be written: {}", path_, std::strerror(errno))};
-    }
-    ++size_;
-    tail += '\n';
-  }
-  // The last line that is whole: a torn one has no readable hash and is stepped over.
-  while (!tail.empty()) {
-    tail.pop_back();
-    const size_t start = tail.rfind('\n') == std::string::npos ? 0 : tail.rfind('\n') + 1;
-    const std::string_view line = std::string_view(tail).substr(start);
-    boost::system::error_code bad;
-    const boost::json::value value = boost::json::parse(line, bad);
-    if (!bad && value.is_object()) {
-      const auto* seq = value.as_object().if_contains("seq");
-      const auto* hash = value.as_object().if_contains("hash");
-      if (seq && hash && (seq->is_int64() || seq->is_uint64()) && hash->is_string() &&
-          hash->as_string().size() == 64) {
-        seq_ = seq->to_number<uint64_t>();
-        prev_ = std::string(hash->as_string());
-        return true;
-      }
-    }
-    tail.resize(start);
-    if (start == 0) break;
-    if (!line.empty()) found_torn_line_ = true;
-  }
-  if (size_ > 1 && prev_ == kNoPrevious) {
-    return Error{
-        fmt::format("audit file `{}` holds no line that reeve wrote; move it away or set "
-                    "`audit.path` to another file",
-                    path_)};
-  }
-  return true;
+  queue_wake_.notify_all();
+  if (writer_.joinable()) writer_.join();
+}
+
+Result<std::unique_ptr<Journal>> Journal::open(JournalOptions options) {
+  auto file = JournalFile::open(options.path, *options.calls);
+  if (!file) return file.error();
+  return std::unique_ptr<Journal>(new Journal(std::move(options), std::move(*file)));
+}
+
+// Whether a write has been under way for longer than anyone waits.
+bool Journal::stalled() const {
+  const int64_t since = busy_since_.load(std::memory_order_relaxed);
+  return since != 0 && std::chrono::nanoseconds(now_ns() - since) > options_.deadline;
+}
+
+bool Journal::fail(size_t lines) {
+  errors_.fetch_add(lines, std::memory_order_relaxed);
+  healthy_.store(false, std::memory_order_relaxed);
+  return false;
 }
 
 void Journal::add_line(uint64_t seq, const JournalLine& line) {
@@ -129,41 +95,186 @@ void Journal::add_line(uint64_t seq, const JournalLine& line) {
 }
 
 bool Journal::append(std::span<const JournalLine> lines) {
-  std::lock_guard lock(mutex_);
+  if (options_.sync != AuditSync::kCall) return enqueue(lines, nullptr);
+  if (stalled()) return fail(lines.size());
+  std::unique_lock lock(mutex_, options_.deadline);
+  if (!lock) return fail(lines.size());
+  return write_locked(lines);
+}
+
+bool Journal::append_durable(std::span<const JournalLine> lines, Done done) {
+  return enqueue(lines, &done);
+}
+
+// Requires the lock. In batches the file may grow past `rotate` by one of them.
+bool Journal::write_locked(std::span<const JournalLine> lines) {
+  busy_since_.store(now_ns(), std::memory_order_relaxed);
   block_.clear();
   hash_ = prev_;
   uint64_t seq = seq_;
   for (const JournalLine& line : lines) add_line(++seq, line);
-  if (!write_block()) {
-    errors_.fetch_add(lines.size(), std::memory_order_relaxed);
-    healthy_.store(false, std::memory_order_relaxed);
-    return false;
+  const uint64_t size = file_->size() + block_.size();
+  if (options_.rotate > 0 && file_->size() > 0 && size > options_.rotate &&
+      size > rotate_again_at_) {
+    // One that fails must not refuse calls: the file grows, and some MB later is tried again.
+    rotate_again_at_ = file_->rotate() ? 0 : size + options_.rotate / 16;
+    if (rotate_again_at_ > 0) {
+      log(LogLevel::kError, fmt::format("the record `{}` cannot be {}; it goes on growing",
+                                        options_.path, file_->why()));
+    }
+  }
+  const bool written = file_->write(block_, seq_ + 1);
+  busy_since_.store(0, std::memory_order_relaxed);
+  if (!written) {
+    failed_lines_ += lines.size();
+    failed_bytes_ = std::max(failed_bytes_, block_.size());
+    complain();
+    return fail(lines.size());
   }
   seq_ = seq;
   prev_.swap(hash_);
   lines_.fetch_add(lines.size(), std::memory_order_relaxed);
+  if (block_.size() < failed_bytes_) return true;
+  failed_bytes_ = 0;
+  if (!waits_for_disk()) healthy_.store(true, std::memory_order_relaxed);
+  if (std::exchange(complained_, false)) {
+    log(LogLevel::kInfo, fmt::format("the record `{}` can be written again", options_.path));
+  }
+  return true;
+}
+
+// Requires the lock. Once for each time that it stops working.
+void Journal::complain() {
+  if (std::exchange(complained_, true)) return;
+  log(LogLevel::kError, fmt::format("calls are refused: the record `{}` cannot be kept: {}",
+                                    options_.path, file_->why()));
+}
+
+bool Journal::enqueue(std::span<const JournalLine> lines, Done* done) {
+  if (!healthy()) return fail(lines.size());
+  size_t bytes = 0;
+  for (const JournalLine& line : lines) bytes += line.members.size();
+  bool idle = false;
+  {
+    std::lock_guard lock(queue_mutex_);
+    if (stopping_ || queue_.text.size() + bytes > options_.queue_bytes) {
+      errors_.fetch_add(lines.size(), std::memory_order_relaxed);
+      return false;
+    }
+    idle = queue_.entries.empty();
+    for (const JournalLine& line : lines) {
+      const size_t begin = queue_.text.size();
+      queue_.text += line.members;
+      queue_.entries.push_back({line.kind, begin, queue_.text.size(), line.time});
+    }
+    if (done != nullptr) queue_.done.push_back(std::move(*done));
+  }
+  if (idle) queue_wake_.notify_one();
+  return true;
+}
+
+// The writer's thread. What it took from the queue it keeps until it is written, however often that
+// fails: those lines were promised.
+void Journal::write_queue() {
+  Queue taken;
+  for (;;) {
+    bool stopping = false;
+    {
+      std::unique_lock lock(queue_mutex_);
+      queue_wake_.wait(lock, [this] { return stopping_ || !queue_.entries.empty(); });
+      if (!waits_for_disk())
+        queue_wake_.wait_for(lock, options_.gather, [this] { return stopping_; });
+      std::swap(queue_, taken);
+      stopping = stopping_;
+    }
+    if (taken.entries.empty()) return;
+    bool written = false;
+    for (bool kept = false; !kept;) {
+      kept = keep(taken, written);
+      for (const Done& done : taken.done) done(kept);
+      taken.done.clear();
+      if (kept) break;
+      std::unique_lock lock(queue_mutex_);
+      if (stopping) {
+        for (const Done& done : queue_.done) done(false);
+        return;
+      }
+      stopping = queue_wake_.wait_for(lock, kRetry, [this] { return stopping_; });
+    }
+    taken.entries.clear();
+    taken.text.clear();
+  }
+}
+
+// `written`: whether the kernel has the lines already, and only the disk is to be tried again.
+bool Journal::keep(const Queue& queue, bool& written) {
+  std::vector<JournalLine> lines;
+  lines.reserve(queue.entries.size());
+  for (const Queue::Entry& entry : queue.entries) {
+    lines.push_back({entry.kind,
+                     std::string_view(queue.text).substr(entry.begin, entry.end - entry.begin),
+                     entry.time});
+  }
+  std::lock_guard lock(mutex_);
+  if (!written && !write_locked(lines)) return false;
+  written = true;
+  if (!waits_for_disk()) return true;
+  busy_since_.store(now_ns(), std::memory_order_relaxed);
+  const bool synced = file_->sync();
+  busy_since_.store(0, std::memory_order_relaxed);
+  if (!synced) {
+    complain();
+    return fail(0);
+  }
   healthy_.store(true, std::memory_order_relaxed);
   return true;
 }
 
-bool Journal::write_block() {
-  if (dirty_tail_) {
-    if (::ftruncate(fd_, static_cast<off_t>(size_)) != 0) return false;
-    dirty_tail_ = false;
+Result<JournalHead> Journal::sync_head() {
+  JournalHead head;
+  std::vector<std::shared_ptr<OpenFile>> files;
+  {
+    std::unique_lock lock(mutex_, options_.deadline);
+    if (!lock) return Error{"the record is being written to for too long"};
+    head = {seq_, prev_};
+    files = file_->take_rotated();
+    files.push_back(file_->current());
   }
-  size_t done = 0;
-  while (done < block_.size()) {
-    const ssize_t n =
-        ::pwrite(fd_, block_.data() + done, block_.size() - done, static_cast<off_t>(size_ + done));
-    if (n < 0 && errno == EINTR) continue;
-    if (n <= 0) {
-      dirty_tail_ = done > 0 && ::ftruncate(fd_, static_cast<off_t>(size_)) != 0;
-      return false;
-    }
-    done += static_cast<size_t>(n);
+  // The new name of a file that was rotated away.
+  if (files.size() > 1 && !sync_folder_of(options_.path)) {
+    log(LogLevel::kWarning, fmt::format("the folder of `{}` cannot be synced", options_.path));
   }
-  size_ += block_.size();
-  return true;
+  for (const auto& file : files) {
+    if (options_.calls->fdatasync(file->fd) == 0) continue;
+    return Error{fmt::format("the record `{}` cannot be put on the disk: {}", options_.path,
+                             std::strerror(errno))};
+  }
+  return head;
+}
+
+void Journal::look_after(policy::Time now) {
+  std::unique_lock lock(mutex_, options_.deadline);
+  if (!lock) return;
+  if (!file_->still_there()) {
+    log(LogLevel::kWarning,
+        fmt::format("the record `{}` was moved away or deleted; it goes on in a new file",
+                    options_.path));
+  }
+  // Queued lines are tried again by the writer itself.
+  if (healthy_.load(std::memory_order_relaxed) || options_.sync != AuditSync::kCall) return;
+  // A line of its own is short.
+  if (!file_->has_room(failed_bytes_ + 4096)) return;
+  failed_bytes_ = 0;
+  std::string members = ",\"error\":";
+  json::append_string(members, file_->why());
+  members += fmt::format(",\"refused\":{}", failed_lines_);
+  const JournalLine line{"audit", members, now};
+  const uint64_t refused = failed_lines_;
+  if (write_locked({&line, 1})) {
+    failed_lines_ = 0;
+  } else {
+    failed_lines_ = refused;
+  }
 }
 
 }  // namespace reeve

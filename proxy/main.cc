@@ -8,6 +8,7 @@
 
 #include "policy/diagnostic.h"
 #include "proxy/app.h"
+#include "proxy/commands/audit.h"
 #include "proxy/commands/commands.h"
 #include "proxy/commands/token.h"
 #include "proxy/version.h"
@@ -65,7 +66,9 @@ constexpr Command kCommands[] = {
     {"explain", "what the policy decides about a call, and why", commands::explain},
     {"test", "runs the policy's own tests", commands::test},
     {"access", "who may do what", commands::access},
+    {"audit", "checks the record, asks it, exports it", commands::audit},
     {"stdio", "an upstream on standard input and output, through the sidecar", commands::stdio},
+    {"pin", "the lock of an MCP server's tools", commands::pin},
     {"token", "a new token and its hash", commands::token},
 };
 

@@ -8,6 +8,9 @@
 #ifndef REEVE_PROXY_TURN_H_
 #define REEVE_PROXY_TURN_H_
 
+#include <map>
+#include <memory>
+#include <mutex>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -21,8 +24,10 @@ namespace reeve {
 
 class Turn final : private net::TurnEnd {
  public:
-  Turn(Journal& journal, net::asio::io_context& context)
-      : journal_(journal), loop_(net::Loop::of(context)) {}
+  Turn(Journal& journal, net::asio::io_context& context);
+  ~Turn() override;
+  Turn(const Turn&) = delete;
+  Turn& operator=(const Turn&) = delete;
 
   // A call under way: the turn's end is worth waiting for when there are several.
   class Call {
@@ -36,7 +41,7 @@ class Turn final : private net::TurnEnd {
     Turn& turn_;
   };
 
-  // Returns when the line is with the kernel; false when it could not be written.
+  // Returns when the line is kept, as `audit.sync` says; false when it could not be written.
   net::Step<bool> record(std::string_view kind, std::string_view members, policy::Time now);
   // Writes the line at once or at the end of the turn.
   void record_soon(std::string_view kind, std::string_view members, policy::Time now);
@@ -57,8 +62,25 @@ class Turn final : private net::TurnEnd {
   void end_soon();
   void end_turn() override;
   bool write();
+  void go_on(net::Waits& waits, bool written);
+  void gather_lines();
+  void write_durably();
+  void finish(uint64_t number, bool written);
+
+  // Calls that wait for the disk, at most for the journal's deadline.
+  struct ForDisk {
+    explicit ForDisk(net::asio::io_context& context) : deadline(context) {}
+    net::Waits waits;
+    net::Timer deadline;
+  };
+  // What the journal's thread knows of a turn that may be gone.
+  struct Link {
+    std::mutex mutex;
+    Turn* turn;  // guarded by mutex
+  };
 
   Journal& journal_;
+  net::asio::io_context& context_;
   net::Loop& loop_;
   size_t calls_ = 0;
   bool ends_soon_ = false;
@@ -66,6 +88,9 @@ class Turn final : private net::TurnEnd {
   std::vector<Entry> entries_;
   std::vector<JournalLine> lines_;  // scratch
   net::Waits waiting_;
+  const std::shared_ptr<Link> link_;
+  std::map<uint64_t, ForDisk> for_disk_;
+  uint64_t number_ = 0;
 };
 
 }  // namespace reeve

@@ -13,6 +13,8 @@
 #include "proxy/commands/commands.h"
 #include "proxy/commands/policy_source.h"
 #include "proxy/enforceable.h"
+#include "proxy/mcp/pin.h"
+#include "proxy/pin_files.h"
 #include "proxy/policy_files.h"
 
 namespace reeve::commands {
@@ -120,12 +122,21 @@ class Checker {
       // What is wired is to be enforced here; a policy alone may be meant for elsewhere.
       report_unenforced(*policy, wiring.config ? Severity::kError : Severity::kWarning,
                         diagnostics_);
+      check_locks(*policy);
     }
     if (policy && diagnostics_.error_count() == errors_before) good_.push_back(path);
     if (!wiring.config) {
       unchecked_.push_back(
           fmt::format("{}: upstreams and listeners, for want of `-c reeve.yaml`", path));
     }
+  }
+
+  // What servers have, by their locks, beside what the policy says of them.
+  void check_locks(const policy::PolicySet& policy) {
+    const std::vector<mcp::PinLock> locks = load_locks(policy, Severity::kWarning, diagnostics_);
+    std::vector<mcp::LockOf> of;
+    for (const mcp::PinLock& lock : locks) of.push_back({lock.upstream, &lock});
+    mcp::check_against_locks(policy, of, diagnostics_);
   }
 
   void check_tests(const std::string& path) {

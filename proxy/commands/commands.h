@@ -20,6 +20,10 @@ int access(std::vector<std::string> args);
 // An MCP upstream of the running sidecar on standard input and output: 0 at their end.
 int stdio(std::vector<std::string> args);
 
+// Writes the lock of an MCP server's tools: 0, or 1 when the server or a file fails (with --check,
+// also when the lock differs).
+int pin(std::vector<std::string> args);
+
 }  // namespace reeve::commands
 
 #endif  // REEVE_PROXY_COMMANDS_COMMANDS_H_

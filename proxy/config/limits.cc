@@ -1,4 +1,4 @@
-// `limits`, `dial`, `audit` and `threads`: how much, how long, how far.
+// `limits`, `dial` and `threads`: how much, how long, how far.
 #include <fmt/format.h>
 #include <unistd.h>
 
@@ -45,13 +45,6 @@ void read_dial(Reader& r, const yaml::Node& node, Config& config) {
                                      value));
     }
   }
-}
-
-void read_audit(Reader& r, const yaml::Node& node, Config& config) {
-  if (!r.keys(node, "`audit`", {{"path", "sync", "arguments"}, {"rotate", "keep"}})) return;
-  if (const yaml::Node* value = node.find("path")) config.audit_path = r.path(r.text(*value));
-  r.only(node, "sync", "call", {"batch", "disk"});
-  r.only(node, "arguments", "digest", {"redacted", "full"});
 }
 
 void read_threads(Reader& r, const yaml::Node& node, Config& config) {

@@ -45,7 +45,7 @@ TEST_CASE("the least configuration has the documented defaults") {
   const Config& config = *loaded.config;
   CHECK(config.listeners.at(0).address.port == 8700);
   CHECK(config.state == "state");
-  CHECK(config.audit_path == "state/audit.jsonl");
+  CHECK(config.audit.path == "state/audit.jsonl");
   CHECK(config.limits.body_bytes == 8 * 1024 * 1024);
   CHECK(config.limits.idle.count() == 60'000);
   CHECK(config.threads == 1);
@@ -76,7 +76,7 @@ TEST_CASE("variables come from the environment and from files") {
   CHECK(loaded.config->admin->address.host == "::1");
   CHECK(loaded.config->admin->token_sha256 == sha256("abcdefghijklmnop"));
   CHECK(loaded.config->admin->metrics_need_token);
-  CHECK(loaded.config->audit_path == "there.jsonl");
+  CHECK(loaded.config->audit.path == "there.jsonl");
   CHECK(loaded.config->limits.head.count() == 250);
   CHECK(loaded.config->limits.idle.count() == 120'000);
   CHECK(loaded.config->threads == 3);
@@ -271,9 +271,11 @@ const Bad kBadRest[] = {
     {"limits: {connections: -1}\n", "is no number"},
     {"limits: {conections: 1}\n", "did you mean `connections`?"},
     {"threads: many\n", "is no number"},
-    {"audit: {sync: batch}\n", "`sync: batch` is not yet supported"},
+    {"audit: {sinks: []}\n", "`sinks` is not yet supported"},
     {"audit: {sync: never}\n", "is no value of `sync`"},
-    {"audit: {rotate: 1MB}\n", "`rotate` is not yet supported"},
+    {"audit: {rotate: 1KB}\n", "no size of at least 65536"},
+    {"audit: {keep: 5}\n", "is no age"},
+    {"audit: {anchor: syslog}\n", "is no value of `anchor`"},
     {"admin: {}\n", "`address` is missing"},
     {"admin: {address: 127.0.0.1:1, token: short}\n", "shorter than 16 characters"},
     {"admin: {address: 127.0.0.1:1, people: [{name: a, role: boss, token_sha256: x}]}\n",

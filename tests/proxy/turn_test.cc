@@ -6,10 +6,13 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
 #include <catch2/catch.hpp>
+#include <cerrno>
 #include <csignal>
 #include <filesystem>
 #include <fstream>
+#include <mutex>
 #include <optional>
 
 #include "proxy/clock.h"
@@ -20,11 +23,11 @@ namespace {
 namespace asio = boost::asio;
 
 struct Bench {
-  Bench() {
+  explicit Bench(AuditSync sync = AuditSync::kCall) {
     std::string name = (std::filesystem::temp_directory_path() / "reeve-turn-XXXXXX").string();
     REQUIRE(::mkdtemp(name.data()) != nullptr);
     folder = name;
-    auto opened = Journal::open(file());
+    auto opened = Journal::open({.path = file(), .sync = sync});
     REQUIRE(opened);
     journal = std::move(*opened);
     turn.emplace(*journal, context);
@@ -65,12 +68,44 @@ struct Bench {
 
 TEST_CASE("a call goes on when its line is with the kernel, alone or with others") {
   const size_t calls = GENERATE(1, 2, 64, 1000);  // 1000: more than one write takes
-  Bench bench;
+  const AuditSync sync = GENERATE(AuditSync::kCall, AuditSync::kDisk);
+  Bench bench(sync);
   bench.run(calls);
+  bench.journal->finish();
   CHECK(bench.too_early == 0);
   CHECK(bench.refused == 0);
   CHECK(bench.lines() == 2 * calls);
   CHECK(bench.journal->lines() == 2 * calls);
+}
+
+TEST_CASE("sync: disk: who waits for a disk that fails is refused, also when it is stuck or ends") {
+  static std::atomic<int> mode;
+  static std::timed_mutex stuck;
+  static const FileCalls kFaulty{::pwrite, [](int fd) {
+                                   {
+                                     std::lock_guard wait(stuck);
+                                   }
+                                   errno = EIO;
+                                   return mode == 1 ? -1 : ::fdatasync(fd);
+                                 }};
+  Bench bench;
+  bench.turn.reset();
+  auto opened = Journal::open({.path = bench.file(),
+                               .sync = AuditSync::kDisk,
+                               .deadline = std::chrono::milliseconds(200),
+                               .calls = &kFaulty});
+  REQUIRE(opened);
+  bench.journal = std::move(*opened);
+  bench.turn.emplace(*bench.journal, bench.context);
+  std::unique_lock hold(stuck, std::defer_lock);
+  mode = GENERATE(1, 2);
+  if (mode == 2) hold.lock();
+  bench.run(8);
+  CHECK(bench.refused == 8);
+  CHECK_FALSE(bench.journal->healthy());
+  bench.turn.reset();  // before the journal's thread says what became of the lines
+  if (mode == 2) hold.unlock();
+  bench.journal.reset();
 }
 
 TEST_CASE("lines that were written together are read back as one chain") {
