@@ -26,7 +26,8 @@ std::atomic<uint32_t> threads_seen{0};
 thread_local uint32_t own_lane = threads_seen.fetch_add(1, std::memory_order_relaxed);
 
 uint32_t lanes_of(uint32_t asked) {
-  if (asked == 0) asked = std::thread::hardware_concurrency();
+  // More than cores, so that the threads that run are seldom on the same one.
+  if (asked == 0) asked = 4 * std::thread::hardware_concurrency();
   return std::bit_ceil(std::clamp<uint32_t>(asked, 1, kMostLanes));
 }
 

@@ -210,7 +210,7 @@ class Ledger {
   using Steady = std::chrono::steady_clock::time_point;
 
   // `marks` is what the store holds: each counts as settled in its window. `lanes`: a power of two,
-  // 0 for as many as this machine has cores, at most 16.
+  // 0 for four times as many as this machine has cores, at most 16.
   explicit Ledger(std::span<const Mark> marks, uint32_t lanes = 0);
   Ledger(const Ledger&) = delete;
   Ledger& operator=(const Ledger&) = delete;

@@ -75,7 +75,7 @@ class Script {
       reservations_.clear();
       std::vector<Mark> marks;
       for (const auto& [key, mark] : store_) marks.push_back(mark);
-      ledgers_.push_back(std::make_unique<Ledger>(marks));
+      ledgers_.push_back(std::make_unique<Ledger>(marks, 4));
       ledger_ = ledgers_.back().get();
       binding_ = ledger_->bind(specs_, now_);
       return "";
@@ -173,7 +173,7 @@ class Script {
 
   std::map<AccountKey, Mark> store_;
   std::vector<std::unique_ptr<Ledger>> ledgers_;
-  Ledger* ledger_ = (ledgers_.push_back(std::make_unique<Ledger>(std::span<const Mark>{})),
+  Ledger* ledger_ = (ledgers_.push_back(std::make_unique<Ledger>(std::span<const Mark>{}, 4)),
                      ledgers_.back().get());
   std::vector<AccountSpec> specs_;
   std::vector<Account*> binding_;
