@@ -11,6 +11,7 @@
 #include "proxy/forward.h"
 #include "proxy/forward_proxy.h"
 #include "proxy/identify.h"
+#include "proxy/limited.h"
 #include "proxy/mcp_call.h"
 #include "proxy/origin.h"
 #include "proxy/record.h"
@@ -85,7 +86,8 @@ net::Task<bool> read_http_call(Exchange& x) {
     co_return x.refuse(413, "malformed", "the body is larger than 64 GiB");
   }
   const std::string_view upstream = x.upstream->config().name;
-  if (x.snapshot->policy->reads_body(upstream) && !co_await read_body(x)) co_return false;
+  const bool read_by_rules = x.snapshot->policy->reads_body(upstream);
+  if ((read_by_rules || counts_repeats(x)) && !co_await read_body(x)) co_return false;
   x.call.upstream = upstream;
   x.call.kind = policy::Kind::kHttp;
   x.call.action = x.head.method;
@@ -93,7 +95,7 @@ net::Task<bool> read_http_call(Exchange& x) {
   x.call.query = x.head.query;
   x.call.headers = x.head.fields.list;
   x.call.time = x.time;
-  if (x.body_buffered && !read_json_body(x)) co_return false;
+  if (read_by_rules && x.body_buffered && !read_json_body(x)) co_return false;
   co_return true;
 }
 
@@ -198,6 +200,8 @@ void record_outcome(Exchange& x) {
 }
 
 void settle(Exchange& x) {
+  if (x.forwarded) x.admission.mark_forwarded();
+  x.admission = {};
   if (!x.forwarded) {
     x.cost = 0;
     x.reservation.release();
@@ -271,6 +275,7 @@ net::Task<void> handle(Exchange& x) {
   if (!find_upstream(x)) co_return co_await refuse(x);
   if (!co_await read_call(x)) co_return co_await refuse(x);
   if (!decide(x)) co_return co_await refuse(x);
+  if (!within_limits(x)) co_return co_await refuse(x);
   if (!co_await reserve(x)) co_return co_await refuse(x);
   if (!co_await record_decision(x)) co_return co_await refuse(x);
 
