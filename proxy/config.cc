@@ -18,6 +18,18 @@ namespace {
 
 constexpr size_t kConfigBytes = 1024 * 1024;
 
+std::unique_ptr<yaml::Document> parse_file(const std::string& path, Diagnostics& diagnostics) {
+  std::string why;
+  const std::optional<std::string> text = config::read_file(path, kConfigBytes, why);
+  if (!text) {
+    diagnostics.error({path}, fmt::format("cannot be read: {}; name the configuration with "
+                                          "`-c reeve.yaml`",
+                                          why));
+    return nullptr;
+  }
+  return yaml::parse(*text, path, diagnostics);
+}
+
 std::optional<Config> read(const yaml::Document& document, Diagnostics& diagnostics) {
   config::Reader r(document, diagnostics);
   Config config;
@@ -74,17 +86,20 @@ policy::Wiring Config::wiring() const {
 }
 
 std::optional<Config> load_config(const std::string& path, Diagnostics& diagnostics) {
-  std::string why;
-  const std::optional<std::string> text = config::read_file(path, kConfigBytes, why);
-  if (!text) {
-    diagnostics.error({path}, fmt::format("cannot be read: {}; name the configuration with "
-                                          "`-c reeve.yaml`",
-                                          why));
-    return std::nullopt;
-  }
-  const auto document = yaml::parse(*text, path, diagnostics);
+  const auto document = parse_file(path, diagnostics);
   if (!document) return std::nullopt;
   return read(*document, diagnostics);
+}
+
+std::optional<std::vector<ListenerConfig>> load_listeners(const std::string& path,
+                                                          Diagnostics& diagnostics) {
+  const auto document = parse_file(path, diagnostics);
+  if (!document) return std::nullopt;
+  config::Reader r(*document, diagnostics);
+  Config config;
+  config::read_listeners(r, document->root, config);
+  if (r.has_errors()) return std::nullopt;
+  return config.listeners;
 }
 
 }  // namespace reeve

@@ -53,8 +53,8 @@ struct UpstreamConfig {
   Protocol protocol = Protocol::kHttp;
   std::string host;  // a name or an IP address, without brackets
   uint16_t port = 80;
-  std::string authority;  // as sent in Host
-  std::string base_path;  // without trailing slash; for MCP the endpoint itself
+  std::string authority;   // as sent in Host
+  std::string base_path;   // without trailing slash; for MCP the endpoint itself
   stdio::Command command;  // of a server that reeve starts; without words: there is a URL
   http::FieldPolicy fields;
   std::chrono::milliseconds timeout{60'000};  // to the answer's first byte
@@ -94,6 +94,10 @@ struct Config {
 // Reads and validates the file; on any error appends to `diagnostics` and returns nothing. Paths in
 // the result are relative to the working directory; in the file they are relative to the file.
 std::optional<Config> load_config(const std::string& path, Diagnostics& diagnostics);
+
+// The listeners alone: for who calls the sidecar, and need not have what the rest refers to.
+std::optional<std::vector<ListenerConfig>> load_listeners(const std::string& path,
+                                                          Diagnostics& diagnostics);
 
 // SHA-256 of a secret, as policies and people's tokens are compared.
 policy::Sha256 sha256(std::string_view text);

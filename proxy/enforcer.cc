@@ -16,6 +16,7 @@
 #include "proxy/origin.h"
 #include "proxy/record.h"
 #include "proxy/reply.h"
+#include "proxy/stdio/bridge.h"
 #include "proxy/worker.h"
 
 namespace reeve {
@@ -29,6 +30,11 @@ bool prove_agent(Exchange& x) {
   if (const char* why = foreign_origin(x.head, x.connection)) return x.refuse(403, "origin", why);
   const auto agent = identify(*x.snapshot->policy, x.connection.listener.name, x.head.fields);
   if (!agent) return x.refuse(401, "unknown-agent", agent.error().detail);
+  // `reeve stdio --agent A` says whom it means to be: a mixed-up credential must not go unnoticed.
+  const auto expected = x.head.fields.single(stdio::kExpectedAgentField);
+  if (expected && *expected != x.snapshot->policy->agents()[*agent].name) {
+    return x.refuse(401, "unknown-agent", "the credential proves another agent than the one named");
+  }
   x.agent = *agent;
   return true;
 }

@@ -65,6 +65,7 @@ constexpr Command kCommands[] = {
     {"explain", "what the policy decides about a call, and why", commands::explain},
     {"test", "runs the policy's own tests", commands::test},
     {"access", "who may do what", commands::access},
+    {"stdio", "an upstream on standard input and output, through the sidecar", commands::stdio},
     {"token", "a new token and its hash", commands::token},
 };
 

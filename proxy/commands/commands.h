@@ -1,4 +1,4 @@
-// The commands that look at a policy and change nothing. Each takes the words behind its name and
+// The commands, but for `serve`, which is in main.cc. Each takes the words behind its name and
 // returns the exit code that interfaces.md gives it; 2 is always a usage error.
 #ifndef REEVE_PROXY_COMMANDS_COMMANDS_H_
 #define REEVE_PROXY_COMMANDS_COMMANDS_H_
@@ -17,6 +17,8 @@ int explain(std::vector<std::string> args);
 int test(std::vector<std::string> args);
 // Who may do what: 0, or 1 when the policy cannot be read.
 int access(std::vector<std::string> args);
+// An MCP upstream of the running sidecar on standard input and output: 0 at their end.
+int stdio(std::vector<std::string> args);
 
 }  // namespace reeve::commands
 
