@@ -12,7 +12,8 @@ namespace reeve {
 
 namespace {
 
-constexpr std::string_view kActedOn[] = {"mode: report", "mode: report on a rule", "connect"};
+constexpr std::string_view kActedOn[] = {"mode: report", "mode: report on a rule", "connect",
+                                         "limits", "probation"};
 
 bool is_acted_on(std::string_view feature) {
   return std::find(std::begin(kActedOn), std::end(kActedOn), feature) != std::end(kActedOn);

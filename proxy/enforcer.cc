@@ -11,6 +11,7 @@
 #include "proxy/forward.h"
 #include "proxy/forward_proxy.h"
 #include "proxy/identify.h"
+#include "proxy/limited.h"
 #include "proxy/mcp_call.h"
 #include "proxy/origin.h"
 #include "proxy/record.h"
@@ -98,7 +99,9 @@ bool name_http_call(Exchange& x) {
   x.call.query = x.head.query;
   x.call.headers = x.head.fields.list;
   x.call.time = x.time;
-  return !x.body_buffered || read_json_body(x);
+  // A body that is only counted (counts_repeats) need not be JSON.
+  const bool read_by_rules = x.snapshot->policy->reads_body(x.call.upstream);
+  return !read_by_rules || !x.body_buffered || read_json_body(x);
 }
 
 net::Step<bool> read_http_call(Exchange& x) {
@@ -106,7 +109,9 @@ net::Step<bool> read_http_call(Exchange& x) {
     return x.refuse(413, "malformed", "the body is larger than 64 GiB");
   }
   const std::string_view upstream = x.upstream->config().name;
-  if (x.snapshot->policy->reads_body(upstream)) return read_body_then(x, name_http_call);
+  if (x.snapshot->policy->reads_body(upstream) || counts_repeats(x)) {
+    return read_body_then(x, name_http_call);
+  }
   return name_http_call(x);
 }
 
@@ -210,6 +215,8 @@ void record_outcome(Exchange& x) {
 }
 
 void settle(Exchange& x) {
+  if (x.forwarded) x.admission.mark_forwarded();
+  x.admission = {};
   if (!x.forwarded) {
     x.cost = 0;
     x.reservation.release();
@@ -283,6 +290,7 @@ net::Task<void> handle(Exchange& x) {
   if (!find_upstream(x)) co_return co_await refuse(x);
   if (!co_await read_call(x)) co_return co_await refuse(x);
   if (!decide(x)) co_return co_await refuse(x);
+  if (!within_limits(x)) co_return co_await refuse(x);
   if (!co_await reserve(x)) co_return co_await refuse(x);
   if (!co_await record_decision(x)) {
     x.refuse(503, "audit", "the record cannot be written");

@@ -8,6 +8,7 @@
 #include <mutex>
 #include <string>
 
+#include "policy/limits.h"
 #include "proxy/config.h"
 #include "proxy/dial.h"
 #include "proxy/journal.h"
@@ -47,6 +48,7 @@ struct Services {
   McpSessions sessions;
   std::atomic<int64_t> connections{0};
   std::atomic<bool> draining{false};
+  policy::Limits limits{};
   const DialRules dial{config};
   Lookups lookups;
   stdio::Server stdio{config};
