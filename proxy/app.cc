@@ -37,6 +37,11 @@ void log_diagnostics(const Diagnostics& diagnostics) {
                                     diagnostics.all().size() - kMostLogged));
 }
 
+// Each connection may need one to its upstream, and a thousand is room for all else.
+size_t descriptors_wanted(const Config& config) {
+  return 2 * config.limits.connections + 1000 + 100 * config.threads;
+}
+
 using SignalSet = net::asio::basic_signal_set<net::Executor>;
 
 }  // namespace
@@ -73,7 +78,10 @@ App::App(Config config, store::StateFolder folder, std::unique_ptr<Journal> jour
       folder_(std::move(folder)),
       journal_(std::move(journal)),
       treasury_(std::move(treasury)),
-      services_{config_, *journal_, *treasury_, metrics_, {}, {}, {}, {}},
+      descriptors_(plan_descriptors(raise_descriptor_limit(descriptors_wanted(config_)),
+                                    config_.threads, config_.listeners.size(),
+                                    config_.limits.connections)),
+      services_{config_, descriptors_, *journal_, *treasury_, metrics_, {}, {}, {}, {}},
       watch_timer_(context_),
       drain_timer_(context_) {
   snapshot_ = make_snapshot(std::move(policy));
@@ -81,7 +89,9 @@ App::App(Config config, store::StateFolder folder, std::unique_ptr<Journal> jour
   for (unsigned i = 0; i < config_.threads; ++i) {
     workers_.push_back(std::make_unique<Worker>(services_, snapshot_));
   }
-  if (config_.admin) admin_ = std::make_unique<Admin>(*config_.admin, views(), context_);
+  if (config_.admin) {
+    admin_ = std::make_unique<Admin>(*config_.admin, views(), descriptors_.admin, context_);
+  }
 }
 
 App::~App() = default;
@@ -107,6 +117,12 @@ int App::run() {
   if (!journal_->append("start", members, wall_now())) {
     log(LogLevel::kError, fmt::format("the record `{}` cannot be written", config_.audit_path));
     return 2;
+  }
+  if (descriptors_.lowered) {
+    log(LogLevel::kWarning,
+        fmt::format("the limit of open files leaves room for {} connections, not {} "
+                    "(`limits.connections`); raise it (`ulimit -n`, LimitNOFILE)",
+                    descriptors_.connections, config_.limits.connections));
   }
   net::asio::co_spawn(context_.get_executor(), watch_signals(), [](std::exception_ptr) {});
   net::asio::co_spawn(context_.get_executor(), watch_files(), [](std::exception_ptr) {});

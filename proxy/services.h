@@ -9,6 +9,7 @@
 #include <string>
 
 #include "proxy/config.h"
+#include "proxy/descriptors.h"
 #include "proxy/dial.h"
 #include "proxy/journal.h"
 #include "proxy/mcp_sessions.h"
@@ -39,6 +40,7 @@ class KnockLimit {
 
 struct Services {
   const Config& config;
+  const DescriptorPlan& descriptors;
   Journal& journal;
   Treasury& treasury;
   Metrics& metrics;

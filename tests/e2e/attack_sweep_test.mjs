@@ -1,6 +1,6 @@
-// Every byte value at every delicate place of a request: whatever comes of it, the origin is sent only
-// messages that all readers frame in the same way, of each case one at most and nothing else, and
-// who calls next gets its own answer. 27 places of 256 values, 6,912 requests.
+// Every byte value at every delicate place of a request: whatever comes of it, the origin is sent
+// only messages that all readers frame in the same way, of each case one at most and nothing else,
+// and who calls next gets its own answer. 27 places of 256 values, 6,912 requests.
 import {attack, clean} from './attack.mjs';
 import {scenario} from './lib.mjs';
 
