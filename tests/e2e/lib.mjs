@@ -59,7 +59,7 @@ export const ok = (request, response) => {
 };
 
 // Everything a scenario starts belongs to it, and ends with it.
-class Scenario {
+export class Scenario {
   cleanups = [];
   sidecars = [];
   folder(prefix = 'reeve-e2e-') {
