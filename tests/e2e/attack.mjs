@@ -58,20 +58,23 @@ export function leaves(target, root) {
 export async function recorder(s, answer = () => null) {
   const connections = [];
   const server = net.createServer({allowHalfOpen: true, noDelay: true}, (socket) => {
-    const connection = {text: '', closed: false, socket};
+    const connection = {rest: '', messages: [], closed: false, socket};
     connections.push(connection);
     let answered = 0;
-    let from = 0;
     socket.on('error', () => {});
     socket.on('close', () => {
       connection.closed = true;
     });
     socket.on('end', () => socket.end());
     socket.on('data', async (data) => {
-      connection.text += data.toString('latin1');
-      const {messages, end} = readRequests(connection.text.slice(from));
-      from += end;
-      for (const {target, method} of messages) {
+      if (connection.violation) return;
+      connection.rest += data.toString('latin1');
+      const {messages, end, violation} = readRequests(connection.rest);
+      connection.rest = connection.rest.slice(end);
+      connection.violation = violation;
+      for (const message of messages) {
+        const {target, method} = message;
+        connection.messages.push(message);
         const own = answer(target, socket);
         const body = JSON.stringify({answer: ++answered, target});
         if (own === null)
@@ -91,10 +94,10 @@ export async function recorder(s, answer = () => null) {
   // All that was read: requests, violations, and those left open.
   const seen = () => {
     const all = {requests: [], violations: [], partial: []};
-    for (const {text, closed} of connections) {
-      const {messages, partial, violation} = readRequests(text);
+    for (const {rest, messages, violation, closed} of connections) {
       all.requests.push(...messages);
       if (violation) all.violations.push(violation);
+      const {partial} = violation ? {} : readRequests(rest);
       if (partial) all.partial.push({...partial, closed});
     }
     return all;
