@@ -1,0 +1,21 @@
+// The sections of reeve.yaml, a function each: they read their node into the Config.
+#ifndef REEVE_PROXY_CONFIG_SECTIONS_H_
+#define REEVE_PROXY_CONFIG_SECTIONS_H_
+
+#include "proxy/config/reader.h"
+
+namespace reeve::config {
+
+// These take the whole file: their section must be there.
+void read_listeners(Reader& r, const yaml::Node& root, Config& config);
+void read_upstreams(Reader& r, const yaml::Node& root, Config& config);
+
+void read_admin(Reader& r, const yaml::Node& node, Config& config);
+void read_audit(Reader& r, const yaml::Node& node, Config& config);
+void read_limits(Reader& r, const yaml::Node& node, Config& config);
+void read_dial(Reader& r, const yaml::Node& node, Config& config);
+void read_threads(Reader& r, const yaml::Node& node, Config& config);
+
+}  // namespace reeve::config
+
+#endif  // REEVE_PROXY_CONFIG_SECTIONS_H_
