@@ -81,7 +81,7 @@ App::App(Config config, store::StateFolder folder, std::unique_ptr<Journal> jour
       descriptors_(plan_descriptors(raise_descriptor_limit(descriptors_wanted(config_)),
                                     config_.threads, config_.listeners.size(),
                                     config_.limits.connections)),
-      services_{config_, descriptors_, *journal_, *treasury_, metrics_, {}, {}, {}, {}},
+      services_{config_, descriptors_, *journal_, *treasury_, metrics_, {}, {}, {}, {}, {}},
       watch_timer_(context_),
       drain_timer_(context_) {
   snapshot_ = make_snapshot(std::move(policy));
@@ -102,6 +102,7 @@ std::shared_ptr<const Snapshot> App::make_snapshot(
   snapshot->accounts = treasury_->bind(policy->accounts(), wall_now());
   for (const policy::AgentInfo& agent : policy->agents()) {
     snapshot->agent_labels.push_back(metrics_.intern(agent.name));
+    snapshot->agent_calls.push_back(&services_.agent_calls.counter(agent.name));
   }
   snapshot->policy = std::move(policy);
   return snapshot;

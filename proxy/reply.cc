@@ -32,6 +32,8 @@ std::string_view title_of(int status) {
       return "Body too large";
     case 415:
       return "Unsupported content type";
+    case 429:
+      return "Too many calls at once";
     case 502:
       return "Upstream failed";
     case 503:
@@ -139,7 +141,7 @@ void append_refusal(std::string& out, Exchange& x) {
   const bool head_request = x.head.method == "HEAD";
   std::vector<http::Field> extra{{"reeve-request-id", view(x.id)}};
   if (refusal.status == 401) extra.push_back({"WWW-Authenticate", "Bearer realm=\"reeve\""});
-  if (refusal.status == 503) extra.push_back({"Retry-After", "1"});
+  if (refusal.status == 503 || refusal.status == 429) extra.push_back({"Retry-After", "1"});
   if (refusal.status == 405) extra.push_back({"Allow", "GET, POST, DELETE"});
 
   x.status = refusal.status;

@@ -66,8 +66,10 @@ const admin = async (sidecar) => {
 
 scenario('beyond limits.connections: 503 with Retry-After, and the calls go on', async (s) => {
   const door = gate();
-  const {sidecar, token} = await start(
-      s, {config: {threads: 1, limits: {connections: 8, drain: '2s'}}, handler: door.handler});
+  const {sidecar, token} = await start(s, {
+    config: {threads: 1, limits: {connections: 8, agent_calls: 8, drain: '2s'}},
+    handler: door.handler
+  });
   const busy = Array.from({length: 8}, () => hold(s, sidecar.port, get(token, '/api/wait')));
   await until(() => door.waiting.length === 8, '8 calls at the upstream');
   for (let i = 0; i < 20; ++i) {
@@ -117,8 +119,8 @@ scenario('whoever holds connections open and idle makes room', async (s) => {
 // G9.
 scenario('128 file descriptors and 500 connections', async (s) => {
   const door = gate();
-  const {sidecar, token, origin} =
-      await start(s, {config: {threads: 1}, handler: door.handler, fds: 128});
+  const {sidecar, token, origin} = await start(
+      s, {config: {threads: 1, limits: {agent_calls: 39}}, handler: door.handler, fds: 128});
   assert.match(sidecar.stderr, /leaves room for 39 connections/);
   assert.equal((await call(sidecar.port, 'GET', '/api/x', {token})).status, 200);
   await until(async () => await sidecar.metric('reeve_connections') === 0, 'quiet');
@@ -197,4 +199,39 @@ scenario('a storm of connections leaves calls in progress their turn', async (s)
   await within(Promise.all(storm), 'the end of the storm');
   console.log(`# ${knocked} connections during 200 calls`);
   assert.equal(sidecar.exit, undefined);
+});
+
+scenario('one agent cannot take every connection', async (s) => {
+  const door = gate();
+  const [jordan, casey] = [agentEntry('jordan'), agentEntry('casey')];
+  const origin = await s.origin(door.handler);
+  for (const [limits, share] of [[{}, 6], [{agent_calls: 2}, 2]]) {
+    const sidecar = await s.sidecar({
+      policy: policyOf([jordan, casey], allowAll('api')),
+      upstreams: {api: {http: origin.url()}},
+      config: {threads: 2, limits: {connections: 8, drain: '2s', ...limits}}
+    });
+    door.waiting.length = 0;
+    const busy =
+        Array.from({length: share}, () => hold(s, sidecar.port, get(jordan.token, '/api/wait')));
+    await until(() => door.waiting.length === share, `${share} calls at the upstream`);
+    const refused = await sidecar.call('GET', '/api/x', {token: jordan.token});
+    assert.equal(refused.status, 429);
+    assert.ok(Number(refused.headers['retry-after']) >= 1);
+    assert.match(refused.json.detail, /limits\.agent_calls/);
+    const [{decision, outcome}] = await sidecar.records({reason: 'limit'});
+    assert.deepEqual([decision.decision, decision.agent, outcome.status], ['deny', 'jordan', 429]);
+    assert.equal((await sidecar.call('GET', '/api/x', {token: casey.token})).status, 200);
+    // A new policy forgets nothing.
+    sidecar.signal('SIGHUP');
+    await until(
+        async () => await sidecar.metric('reeve_policy_reloads_total', {result: 'ok'}) === 1,
+        'a reload');
+    assert.equal((await sidecar.call('GET', '/api/x', {token: jordan.token})).status, 429);
+    for (const response of door.waiting) response.end('ok');
+    await until(() => busy.every(({text}) => text.startsWith('HTTP/1.1 200 ')), 'the answers');
+    await until(
+        async () => (await sidecar.call('GET', '/api/x', {token: jordan.token})).status === 200,
+        'an end of the limit');
+  }
 });
