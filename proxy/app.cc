@@ -128,6 +128,7 @@ int App::run() {
   net::asio::co_spawn(context_.get_executor(), watch_signals(), [](std::exception_ptr) {});
   net::asio::co_spawn(context_.get_executor(), watch_files(), [](std::exception_ptr) {});
   if (admin_) admin_->start();
+  services_.stdio.start();
   for (const auto& worker : workers_) worker->start();
   for (const ListenerConfig& listener : config_.listeners) {
     log(LogLevel::kInfo, fmt::format("reeve {} listens on {}:{} ({})", kVersion,
@@ -142,6 +143,7 @@ int App::run() {
                   snapshot_->policy->agents().size(), snapshot_->policy->sha256()));
   context_.run();
   for (const auto& worker : workers_) worker->join();
+  services_.stdio.stop();
   const auto settled = treasury_->stop();
   if (!settled) log(LogLevel::kError, settled.error().message);
   record_knocks(services_, std::numeric_limits<int64_t>::max(), wall_now());

@@ -15,6 +15,7 @@
 #include "policy/policy_set.h"
 #include "proxy/http/writer.h"
 #include "proxy/net/address_class.h"
+#include "proxy/stdio/child.h"
 
 namespace reeve {
 
@@ -54,6 +55,7 @@ struct UpstreamConfig {
   uint16_t port = 80;
   std::string authority;  // as sent in Host
   std::string base_path;  // without trailing slash; for MCP the endpoint itself
+  stdio::Command command;  // of a server that reeve starts; without words: there is a URL
   http::FieldPolicy fields;
   std::chrono::milliseconds timeout{60'000};  // to the answer's first byte
   bool path_parameters = false;

@@ -125,7 +125,12 @@ void write_request(Exchange& x, std::string& out) {
     framing = http::Framing::kLength;
     length = x.connection.body.size();
   }
-  http::write_request_head(out, target, x.head, config.fields, framing, length, drop, {});
+  // A server that reeve started cannot know otherwise whose process it is to be.
+  const http::Field caller[] = {{stdio::kAgentField, x.agent_info()->name}};
+  const std::span<const http::Field> extra = config.command.words.empty()
+                                                 ? std::span<const http::Field>()
+                                                 : std::span<const http::Field>(caller);
+  http::write_request_head(out, target, x.head, config.fields, framing, length, drop, extra);
   if (x.body_buffered) out += x.connection.body;
 }
 

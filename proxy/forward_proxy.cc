@@ -64,7 +64,7 @@ net::Task<void> forward_call(Exchange& x, Endpoints endpoints) {
   config.authority = x.destination->target;
   if (config.port == kHttpPort) config.authority.resize(config.authority.rfind(':'));
   const http::HeadLimits limits{x.worker.services().config.limits.header_bytes};
-  Upstream once(config, kOtherLabel, limits, x.worker.context());
+  Upstream once(config, kOtherLabel, limits, x.worker.context(), x.worker.services().stdio);
   once.pin(std::move(endpoints));
   // No rule reads the path, so it goes on as it came.
   x.path.forward = x.head.path;

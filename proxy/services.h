@@ -15,6 +15,7 @@
 #include "proxy/mcp_sessions.h"
 #include "proxy/metrics.h"
 #include "proxy/spend.h"
+#include "proxy/stdio/server.h"
 
 namespace reeve {
 
@@ -63,6 +64,7 @@ struct Services {
   std::atomic<bool> draining{false};
   const DialRules dial{config};
   Lookups lookups;
+  stdio::Server stdio{config};
 };
 
 // Records the refusals that got no line before this second, one counting line per listener.

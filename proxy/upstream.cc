@@ -4,6 +4,7 @@
 #include "proxy/upstream.h"
 
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <boost/asio/connect.hpp>
 #include <boost/asio/ip/address.hpp>
@@ -65,8 +66,8 @@ net::Task<size_t> UpstreamConnection::fill(net::ErrorCode& ec) {
 }
 
 Upstream::Upstream(const UpstreamConfig& config, Label label, const http::HeadLimits& limits,
-                   net::asio::io_context& context)
-    : config_(config), label_(label), limits_(limits), context_(context) {}
+                   net::asio::io_context& context, stdio::Server& servers)
+    : config_(config), label_(label), limits_(limits), context_(context), servers_(servers) {}
 
 Upstream::~Upstream() = default;
 
@@ -103,6 +104,7 @@ net::Task<Result<std::unique_ptr<UpstreamConnection>>> Upstream::connect(bool fr
     connection->reused = true;
     co_return connection;
   }
+  if (!config_.command.words.empty()) co_return connect_to_command();
   net::ErrorCode ec = co_await resolve();
   if (ec) co_return Error{fmt::format("`{}` cannot be resolved: {}", config_.host, ec.message())};
   const std::vector<net::asio::ip::tcp::endpoint> endpoints = resolved_;
@@ -117,6 +119,19 @@ net::Task<Result<std::unique_ptr<UpstreamConnection>>> Upstream::connect(bool fr
   }
   co_return Error{given_up ? std::string("given up")
                            : fmt::format("{}:{}: {}", config_.host, config_.port, ec.message())};
+}
+
+Result<std::unique_ptr<UpstreamConnection>> Upstream::connect_to_command() {
+  const auto descriptor = servers_.open(config_.name);
+  if (!descriptor) return descriptor.error();
+  net::Socket socket(context_.get_executor());
+  net::ErrorCode ec;
+  socket.assign(net::asio::ip::tcp::v4(), *descriptor, ec);
+  if (ec) {
+    ::close(*descriptor);
+    return Error{ec.message()};
+  }
+  return std::make_unique<UpstreamConnection>(std::move(socket), limits_);
 }
 
 void Upstream::pin(std::vector<net::asio::ip::tcp::endpoint> addresses) {

@@ -12,6 +12,7 @@
 #include "proxy/http/parser.h"
 #include "proxy/metrics.h"
 #include "proxy/net/stream.h"
+#include "proxy/stdio/server.h"
 
 namespace reeve {
 
@@ -39,7 +40,7 @@ struct UpstreamConnection {
 class Upstream {
  public:
   Upstream(const UpstreamConfig& config, Label label, const http::HeadLimits& limits,
-           net::asio::io_context& context);
+           net::asio::io_context& context, stdio::Server& servers);
   ~Upstream();
 
   const UpstreamConfig& config() const { return config_; }
@@ -60,11 +61,13 @@ class Upstream {
 
  private:
   net::Task<net::ErrorCode> resolve();
+  Result<std::unique_ptr<UpstreamConnection>> connect_to_command();
 
   const UpstreamConfig& config_;
   const Label label_;
   const http::HeadLimits limits_;
   net::asio::io_context& context_;
+  stdio::Server& servers_;  // those that are started by a command
   std::vector<std::unique_ptr<UpstreamConnection>> idle_;
   std::vector<net::asio::ip::tcp::endpoint> resolved_;  // of config_.host
   Steady resolved_until_;

@@ -36,7 +36,7 @@ Worker::Worker(Services& services, std::shared_ptr<const Snapshot> snapshot)
   for (const UpstreamConfig& config : services_.config.upstreams) {
     upstreams_.push_back(std::make_unique<Upstream>(
         config, services_.metrics.intern(config.name),
-        http::HeadLimits{services_.config.limits.header_bytes}, context_));
+        http::HeadLimits{services_.config.limits.header_bytes}, context_, services_.stdio));
     upstream_by_name_[config.name] = upstreams_.back().get();
   }
 }

@@ -10,13 +10,55 @@
 namespace reeve::config {
 namespace {
 
-void read_url(Reader& r, const yaml::Node& node, UpstreamConfig& upstream) {
-  if (node.is_mapping()) {
-    r.error(node.mark,
-            "servers that are started by a command are not yet supported by this "
-            "version; give a URL");
+// NAME=value for the server's environment.
+void read_environment(Reader& r, const yaml::Node& node, stdio::Command& command) {
+  if (!node.is_mapping()) {
+    r.error(node.mark, "`env` must be a mapping of names to values");
     return;
   }
+  for (const auto& member : node.members) {
+    const bool name = !member.key.empty() && !std::isdigit(static_cast<uint8_t>(member.key[0])) &&
+                      std::all_of(member.key.begin(), member.key.end(),
+                                  [](unsigned char c) { return std::isalnum(c) || c == '_'; });
+    if (!name) {
+      r.error(member.key_mark, fmt::format("`{}` is no name of a variable", member.key));
+    }
+    const std::string value = r.text(member.value);
+    if (value.find('\0') != std::string::npos) r.error(member.value.mark, "the value has a NUL");
+    command.environment.push_back(fmt::format("{}={}", member.key, value));
+  }
+}
+
+// `{command: [npx, -y, …]}`: a server that reeve starts.
+void read_command(Reader& r, const yaml::Node& node, UpstreamConfig& upstream) {
+  if (upstream.protocol != Protocol::kMcp) {
+    r.error(node.mark, "only an MCP server can be started by a command; `http` takes a URL");
+    return;
+  }
+  if (!r.keys(node, "`mcp`", {{"command", "env", "folder"}, {}})) return;
+  const yaml::Node* words = node.find("command");
+  if (words == nullptr || !words->is_sequence() || words->items.empty()) {
+    r.error(words == nullptr ? node.mark : words->mark,
+            "`command` must be a list of the program and its arguments; no shell reads it: "
+            "`command: [npx, -y, \"@modelcontextprotocol/server-everything\"]`");
+    return;
+  }
+  for (const yaml::Node& word : words->items) {
+    upstream.command.words.push_back(r.text(word));
+    if (upstream.command.words.back().find('\0') != std::string::npos) {
+      r.error(word.mark, "the word has a NUL");
+    }
+  }
+  if (upstream.command.words.front().empty()) r.error(words->mark, "the program has no name");
+  if (const yaml::Node* env = node.find("env")) read_environment(r, *env, upstream.command);
+  if (const yaml::Node* folder = node.find("folder")) {
+    upstream.command.folder = r.path(r.text(*folder));
+  }
+  upstream.authority = upstream.host = "localhost";
+}
+
+void read_url(Reader& r, const yaml::Node& node, UpstreamConfig& upstream) {
+  if (node.is_mapping()) return read_command(r, node, upstream);
   const std::string value = r.text(node);
   const auto bad = [&](const char* why) {
     r.error(node.mark, fmt::format("`{}` is no URL of an upstream: {}; write http://HOST:PORT/PATH",
@@ -108,13 +150,20 @@ void read_upstream(Reader& r, const yaml::Node::Member& member, Config& config) 
   const yaml::Node* http = member.value.find("http");
   const yaml::Node* mcp = member.value.find("mcp");
   if ((http == nullptr) == (mcp == nullptr)) {
-    r.error(member.key_mark,
-            fmt::format("upstream `{}` needs either `http: URL` or `mcp: URL`", name));
+    r.error(
+        member.key_mark,
+        fmt::format("upstream `{}` needs either `http: URL`, `mcp: URL` or `mcp: {{command: …}}`",
+                    name));
     return;
   }
   upstream.protocol = mcp ? Protocol::kMcp : Protocol::kHttp;
   read_url(r, mcp ? *mcp : *http, upstream);
-  if (const yaml::Node* node = member.value.find("credential")) read_credential(r, *node, upstream);
+  if (const yaml::Node* node = member.value.find("credential")) {
+    read_credential(r, *node, upstream);
+    if (!upstream.command.words.empty()) {
+      r.error(node->mark, "a server that is started by a command gets its credential by `env`");
+    }
+  }
   if (const yaml::Node* node = member.value.find("timeout")) upstream.timeout = r.duration(*node);
   if (const yaml::Node* node = member.value.find("path_parameters")) {
     upstream.path_parameters = r.boolean(*node);

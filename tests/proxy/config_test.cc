@@ -122,7 +122,7 @@ const Bad kBad[] = {
 };
 
 const Bad kBadUpstreams[] = {
-    {"crm: {}", "needs either `http: URL` or `mcp: URL`"},
+    {"crm: {}", "needs either `http: URL`, `mcp: URL` or"},
     {"crm: {http: \"http://a\", mcp: \"http://b\"}", "needs either"},
     {"crm: {http: \"https://a\"}", "TLS to an upstream is not yet supported"},
     {"crm: {http: \"ftp://a\"}", "does not begin with http://"},
@@ -133,7 +133,8 @@ const Bad kBadUpstreams[] = {
     {"crm: {http: \"http://a/b?c\"}", "it has a query"},
     {"crm: {http: \"http://a/b/../c\"}", "is no URL of an upstream"},
     {"crm: {http: \"http://a b\"}", "it has a blank"},
-    {"crm: {mcp: {command: [node, x.js]}}", "started by a command are not yet supported"},
+    {"crm: {mcp: {command: node x.js}}", "`command` must be a list of the program"},
+    {"crm: {http: {command: [node, x.js]}}", "only an MCP server can be started by a command"},
     {"crm: {http: \"http://a\", meter: openai}", "`meter` is not yet supported"},
     {"crm: {http: \"http://a\", timout: 5s}", "did you mean `timeout`?"},
     {"crm: {http: \"http://a\", timeout: 5}", "`5` is no duration"},
