@@ -53,8 +53,8 @@ struct UpstreamConfig {
   Protocol protocol = Protocol::kHttp;
   std::string host;  // a name or an IP address, without brackets
   uint16_t port = 80;
-  std::string authority;  // as sent in Host
-  std::string base_path;  // without trailing slash; for MCP the endpoint itself
+  std::string authority;   // as sent in Host
+  std::string base_path;   // without trailing slash; for MCP the endpoint itself
   stdio::Command command;  // of a server that reeve starts; without words: there is a URL
   http::FieldPolicy fields;
   std::chrono::milliseconds timeout{60'000};  // to the answer's first byte
