@@ -7,6 +7,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "proxy/body.h"
 #include "proxy/forward.h"
 #include "proxy/forward_proxy.h"
@@ -276,6 +278,31 @@ net::Task<void> refuse(Exchange& x) {
   count(x);
 }
 
+// Counts a call of a proven agent while it is handled. One agent cannot take every connection:
+// beyond its share it is refused, so that there is room for others.
+class UnderWay {
+ public:
+  explicit UnderWay(const Exchange& x) : calls_(*x.snapshot->agent_calls[*x.agent]) {
+    const Services& services = x.worker.services();
+    const size_t set = services.config.limits.agent_calls;
+    const size_t share = std::max<size_t>(services.descriptors.connections * 3 / 4, 1);
+    const size_t before = calls_.fetch_add(1, std::memory_order_relaxed);
+    fits_ = before < (set != 0 ? set : share);
+  }
+  ~UnderWay() { calls_.fetch_sub(1, std::memory_order_relaxed); }
+  UnderWay(const UnderWay&) = delete;
+  UnderWay& operator=(const UnderWay&) = delete;
+  bool fits(Exchange& x) const {
+    return fits_ || x.refuse(429, "limit",
+                             "this agent has as many calls under way as it may "
+                             "(limits.agent_calls); call again when one has ended");
+  }
+
+ private:
+  AgentCalls::Counter& calls_;
+  bool fits_;
+};
+
 }  // namespace
 
 net::Task<void> handle(Exchange& x) {
@@ -287,6 +314,8 @@ net::Task<void> handle(Exchange& x) {
   start_body(x);
 
   if (!prove_agent(x)) co_return co_await refuse(x);
+  const UnderWay under_way(x);
+  if (!under_way.fits(x)) co_return co_await refuse(x);
   if (!find_upstream(x)) co_return co_await refuse(x);
   if (!co_await read_call(x)) co_return co_await refuse(x);
   if (!decide(x)) co_return co_await refuse(x);

@@ -30,10 +30,10 @@ std::string_view title_of(int status) {
       return "Request too slow";
     case 413:
       return "Body too large";
-    case 429:
-      return "Limit reached";
     case 415:
       return "Unsupported content type";
+    case 429:
+      return "Limit reached";
     case 502:
       return "Upstream failed";
     case 503:
@@ -156,7 +156,9 @@ void append_refusal(std::string& out, Exchange& x) {
   const bool head_request = x.head.method == "HEAD";
   std::vector<http::Field> extra{{"reeve-request-id", view(x.id)}};
   if (refusal.status == 401) extra.push_back({"WWW-Authenticate", "Bearer realm=\"reeve\""});
-  if (refusal.status == 503) extra.push_back({"Retry-After", "1"});
+  // Too many at once: one of them may end at any time. Other limits say themselves when.
+  const bool soon = refusal.status == 503 || (refusal.status == 429 && !refusal.limit);
+  if (soon) extra.push_back({"Retry-After", "1"});
   std::string seconds;
   if (refusal.limit && refusal.limit->retry_after) {
     seconds = std::to_string(refusal.limit->retry_after->count());

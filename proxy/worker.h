@@ -16,6 +16,7 @@
 
 #include "proxy/connection.h"
 #include "proxy/ids.h"
+#include "proxy/overload.h"
 #include "proxy/services.h"
 #include "proxy/snapshot.h"
 #include "proxy/turn.h"
@@ -52,6 +53,9 @@ class Worker {
  private:
   net::Task<void> accept(net::Acceptor& acceptor, const ListenerConfig& listener);
   net::Task<void> sweep();
+  void admit(net::Socket socket, const ListenerConfig& listener);
+  // Whether there is room for one more, after closing an idle connection if need be.
+  bool has_room(Steady now);
   void look_at(Connection& connection, Steady now);
   void cut(Connection& connection);
 
@@ -66,6 +70,7 @@ class Worker {
   std::unordered_map<std::string_view, Upstream*> upstream_by_name_;
   std::list<std::pair<net::Acceptor, const ListenerConfig*>> acceptors_;
   std::list<std::shared_ptr<Connection>> connections_;
+  Overload overload_;
   std::atomic<size_t> count_{0};
   bool stopping_ = false;
   net::Timer sweep_timer_;

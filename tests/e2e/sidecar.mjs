@@ -10,8 +10,11 @@ export class Sidecar {
   constructor(folder, port, adminPort, args) {
     Object.assign(this, {folder, port, adminPort});
     this.adminToken = args.env.REEVE_ADMIN_TOKEN;
+    const serve = ['serve', '-c', join(folder, 'reeve.yaml')];
+    // `fds`: the limit of file descriptors, soft and hard.
+    const [command, ...more] = args.fds ? ['prlimit', `--nofile=${args.fds}`, binary] : [binary];
     this.child = spawn(
-        binary, ['serve', '-c', join(folder, 'reeve.yaml')],
+        command, [...more, ...serve],
         {env: {...process.env, ...args.env}, stdio: ['ignore', 'pipe', 'pipe']});
     this.child.stdout.on('data', (data) => {
       this.stderr += data;
