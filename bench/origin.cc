@@ -2,7 +2,8 @@
 // that carries the request's id and 1 KiB of text. It reads just enough HTTP to be cheap, so that
 // it is never what is measured; it is no server for anything else.
 //
-// usage: bench_origin PORT
+// usage: bench_origin PORT | bench_origin stdio
+// `stdio` is the same as an MCP server on standard input and output, for mcp-proxy.
 #include <arpa/inet.h>
 #include <netinet/tcp.h>
 #include <sys/epoll.h>
@@ -27,16 +28,25 @@ size_t content_length(std::string_view head) {
   return 0;
 }
 
-std::string answer(std::string_view body) {
+std::string result(std::string_view body) {
   std::string id = "null";
   const size_t at = body.find("\"id\":");
   if (at != body.npos) {
     const size_t end = body.find_first_of(",}", at);
     id = std::string(body.substr(at + 5, end - at - 5));
   }
-  const std::string json = "{\"jsonrpc\":\"2.0\",\"id\":" + id +
-                           ",\"result\":{\"content\":[{\"type\":\"text\",\"text\":\"" +
-                           std::string(930, 'x') + "\"}]}}";
+  const std::string head = "{\"jsonrpc\":\"2.0\",\"id\":" + id + ",\"result\":";
+  if (body.find("\"initialize\"") != body.npos) {
+    return head +
+           "{\"protocolVersion\":\"2025-11-25\",\"capabilities\":{\"tools\":{}},"
+           "\"serverInfo\":{\"name\":\"bench\",\"version\":\"1\"}}}";
+  }
+  if (body.find("\"ping\"") != body.npos) return head + "{}}";
+  return head + "{\"content\":[{\"type\":\"text\",\"text\":\"" + std::string(930, 'x') + "\"}]}}";
+}
+
+std::string answer(std::string_view body) {
+  const std::string json = result(body);
   return "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: " +
          std::to_string(json.size()) + "\r\n\r\n" + json;
 }
@@ -56,10 +66,29 @@ bool serve(int fd, std::string& in) {
          ::send(fd, out.data(), out.size(), MSG_NOSIGNAL) == static_cast<ssize_t>(out.size());
 }
 
+// One message a line; notifications get no answer.
+int serve_stdio() {
+  std::string line;
+  for (int c = std::getchar(); c != EOF; c = std::getchar()) {
+    if (c != '\n') {
+      line += static_cast<char>(c);
+      continue;
+    }
+    if (line.find("\"id\":") != line.npos) {
+      const std::string out = result(line) + "\n";
+      std::fwrite(out.data(), 1, out.size(), stdout);
+      std::fflush(stdout);
+    }
+    line.clear();
+  }
+  return 0;
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
-  if (argc != 2) return std::fprintf(stderr, "usage: bench_origin PORT\n"), 2;
+  if (argc != 2) return std::fprintf(stderr, "usage: bench_origin PORT | stdio\n"), 2;
+  if (std::string_view(argv[1]) == "stdio") return serve_stdio();
   const int listener = ::socket(AF_INET, SOCK_STREAM, 0);
   const int on = 1;
   ::setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);

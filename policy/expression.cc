@@ -1,4 +1,5 @@
-// This and guard_program.cc are the files of the library that include RE2. Tested by tests/policy/expression_test.cc.
+// This and guard_program.cc are the files of the library that include RE2. Tested by
+// tests/policy/expression_test.cc.
 #include "policy/expression.h"
 
 #include <re2/re2.h>

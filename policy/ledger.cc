@@ -1,14 +1,16 @@
-// Reserve, settle, release, and the marks that are written ahead of them.
+// Reserve, settle, release: the part that calls touch. Windows, marks and what is shown are in
+// ledger_accounts.cc.
 //
-// reserve() books first and looks at the marks after: within the lock nobody sees it, draws on one
-// account add up by themselves, and giving up is the one path `undo`.
+// Under the lock a pool may fall below zero: reserving books first and looks at the marks after, so
+// that draws on one account add up by themselves, and giving up is the one path `undo_pools`.
 //
-// Tested by tests/policy/ledger_test.cc (scripts, threads, simulation with crashes).
+// Tested by tests/policy/ledger_test.cc, ledger_threads_test.cc and ledger_simulation_test.cc.
 #include "policy/ledger.h"
 
 #include <algorithm>
+#include <bit>
 #include <cassert>
-#include <utility>
+#include <thread>
 
 namespace reeve::policy {
 
@@ -16,10 +18,17 @@ namespace {
 
 // A slice is this part of what is left.
 constexpr Micros kSlicesLeft = 8;
+constexpr uint32_t kMostLanes = 16;
+// A lane is filled from the pool if that is enough for so many calls more like this one.
+constexpr Micros kWorthFilling = 4;
 
-AccountKey key_of(const AccountSpec& spec) {
-  return {spec.budget, spec.scope, spec.unit, spec.unit == Unit::kMoney ? spec.currency : "",
-          spec.period};
+std::atomic<uint32_t> threads_seen{0};
+thread_local uint32_t own_lane = threads_seen.fetch_add(1, std::memory_order_relaxed);
+
+uint32_t lanes_of(uint32_t asked) {
+  // More than cores, so that the threads that run are seldom on the same one.
+  if (asked == 0) asked = 4 * std::thread::hardware_concurrency();
+  return std::bit_ceil(std::clamp<uint32_t>(asked, 1, kMostLanes));
 }
 
 std::optional<Micros> cost_in(const Cost& cost, Unit unit) {
@@ -36,72 +45,56 @@ std::optional<Micros> cost_in(const Cost& cost, Unit unit) {
 
 }  // namespace
 
-Reservation::Reservation(Reservation&& other) noexcept { *this = std::move(other); }
-
 Reservation& Reservation::operator=(Reservation&& other) noexcept {
   if (this == &other) return *this;
-  sent_ ? settle() : release();
+  drop();
   ledger_ = std::exchange(other.ledger_, nullptr);
-  sent_ = other.sent_;
-  count_ = other.count_;
-  std::copy_n(other.holds_.begin(), count_, holds_.begin());
+  slot_ = other.slot_;
+  turn_ = other.turn_;
   return *this;
 }
 
-Reservation::~Reservation() { sent_ ? settle() : release(); }
+void Reservation::mark_sent() {
+  if (ledger_ == nullptr) return;
+  uint64_t open = turn_ | Slot::kOpen;  // else it is sent already, or expired
+  slot_->state.compare_exchange_strong(open, turn_ | Slot::kSent, std::memory_order_acq_rel);
+}
+
+bool Reservation::open() const {
+  if (ledger_ == nullptr) return false;
+  const uint64_t state = slot_->state.load(std::memory_order_acquire);
+  return state == (turn_ | Slot::kOpen) || state == (turn_ | Slot::kSent);
+}
 
 bool Reservation::settle(const Cost& cost) {
-  if (!open()) return false;
-  std::exchange(ledger_, nullptr)->resolve(*this, &cost);
-  return true;
+  Ledger* const ledger = std::exchange(ledger_, nullptr);
+  return ledger != nullptr && ledger->resolve(*slot_, turn_, &cost);
 }
 
 bool Reservation::release() {
-  if (!open()) return false;
-  std::exchange(ledger_, nullptr)->resolve(*this, nullptr);
-  return true;
+  Ledger* const ledger = std::exchange(ledger_, nullptr);
+  return ledger != nullptr && ledger->resolve(*slot_, turn_, nullptr);
 }
 
-Ledger::Ledger(std::span<const Mark> marks) {
+void Reservation::drop() {
+  if (ledger_ == nullptr) return;
+  const uint64_t state = slot_->state.load(std::memory_order_acquire);
+  state == (turn_ | Slot::kSent) ? settle() : release();
+}
+
+void Ledger::use_lane(uint32_t lane) { own_lane = lane; }
+
+uint32_t Ledger::lane() const { return own_lane & (lanes_ - 1); }
+
+Ledger::Ledger(std::span<const Mark> marks, uint32_t lanes)
+    : lanes_(lanes_of(lanes)), slots_(lanes_) {
   for (const Mark& mark : marks) {
     auto account = std::make_unique<Account>(mark.key);
-    account->books_ = {.serial = 1, .window = mark.window, .settled = mark.mark};
+    open_books(*account, mark.window, mark.mark);
     account->mark_ = mark.mark;
     account->durable_ = mark.mark;
     accounts_.insert_or_assign(mark.key, std::move(account));
   }
-}
-
-std::vector<Account*> Ledger::bind(std::span<const AccountSpec> specs, Time now) {
-  std::vector<Calendar> calendars;
-  calendars.reserve(specs.size());
-  for (const AccountSpec& spec : specs) {
-    calendars.push_back(Calendar::of_zone(spec.zone).value_or(Calendar{}));
-  }
-
-  std::vector<Account*> binding;
-  binding.reserve(specs.size());
-  const std::lock_guard lock(mutex_);
-  bound_.clear();
-  for (size_t i = 0; i < specs.size(); ++i) {
-    AccountKey key = key_of(specs[i]);
-    std::unique_ptr<Account>& account = accounts_[key];
-    if (account == nullptr) {
-      account = std::make_unique<Account>(std::move(key));
-      account->books_ = {.serial = 1, .window = calendars[i].window(specs[i].period, now)};
-    }
-    account->limit_ = std::max<Micros>(specs[i].limit, 0);
-    account->warn_percent_ = specs[i].warn_percent;
-    account->calendar_ = calendars[i];
-    binding.push_back(account.get());
-    bound_.push_back(account.get());
-  }
-  // Two specs of one account: the later one's limit holds, and it is shown once.
-  std::map<const Account*, size_t> seen;
-  std::erase_if(bound_, [&seen](const Account* account) { return seen[account]++ > 0; });
-  // One write per account at a time, so that reserve() never allocates for it.
-  outbox_.reserve(accounts_.size());
-  return binding;
 }
 
 Attempt Ledger::reserve(std::span<const Draw> draws, std::span<Account* const> binding, Time now) {
@@ -110,37 +103,105 @@ Attempt Ledger::reserve(std::span<const Draw> draws, std::span<Account* const> b
   for (const Draw& draw : draws) {
     if (draw.account >= binding.size() || draw.amount < 0) return attempt;
   }
+  const uint32_t lane = this->lane();
+  Slot* const slot = slots_.acquire(lane);
+  if (slot == nullptr) {
+    attempt.outcome = Attempt::Outcome::kTooMany;
+    return attempt;
+  }
+  slot->count = 0;
+  if (reserve_from_lanes(draws, binding, now, *slot, lane)) {
+    attempt.outcome = Attempt::Outcome::kReserved;
+  } else {
+    reserve_from_pools(draws, binding, now, *slot, lane, attempt);
+  }
+  if (attempt.outcome != Attempt::Outcome::kReserved) {
+    slots_.release(*slot, lane);
+    return attempt;
+  }
+  const uint64_t turn = slot->state.load(std::memory_order_relaxed);
+  slot->state.store(turn | Slot::kOpen, std::memory_order_release);
+  attempt.reservation.ledger_ = this;
+  attempt.reservation.slot_ = slot;
+  attempt.reservation.turn_ = turn;
+  return attempt;
+}
 
-  Reservation& held = attempt.reservation;
-  const std::lock_guard lock(mutex_);
-  const auto undo = [&held] {
-    for (uint32_t i = 0; i < held.count_; ++i) {
-      held.holds_[i].account->books_.reserved -= held.holds_[i].amount;
+bool Ledger::reserve_from_lanes(std::span<const Draw> draws, std::span<Account* const> binding,
+                                Time now, Slot& slot, uint32_t lane) {
+  // Looked at first, taken after: what is given back has been in nobody's way.
+  for (const Draw& draw : draws) {
+    if (draw.amount == 0) continue;
+    Books& books = *binding[draw.account]->current_.load(std::memory_order_acquire);
+    if (now >= books.end.load(std::memory_order_relaxed) || !books.lanes[lane].has(draw.amount)) {
+      slot.count = 0;
+      return false;
     }
-    held.count_ = 0;
-  };
+    slot.holds[slot.count++] = {&books, draw.amount};
+  }
+  for (uint32_t i = 0; i < slot.count; ++i) {
+    if (slot.holds[i].books->lanes[lane].take(slot.holds[i].amount)) continue;
+    while (i > 0) {
+      --i;
+      slot.holds[i].books->lanes[lane].give(slot.holds[i].amount);
+    }
+    slot.count = 0;
+    return false;
+  }
+  return true;
+}
 
+void Ledger::reserve_from_pools(std::span<const Draw> draws, std::span<Account* const> binding,
+                                Time now, Slot& slot, uint32_t lane, Attempt& attempt) {
+  const std::lock_guard lock(mutex_);
+  if (!draw_from_pools(draws, binding, now, slot, attempt)) {
+    undo_pools(slot);
+    Shortfall& shortfall = attempt.shortfall;
+    shortfall.used = used(*shortfall.account->current_.load(std::memory_order_relaxed));
+    attempt.outcome = Attempt::Outcome::kOverLimit;
+    return;
+  }
+  if (ask_for_marks(slot, attempt)) {
+    undo_pools(slot);
+    attempt.outcome = Attempt::Outcome::kNeedsMark;
+    return;
+  }
+  for (uint32_t i = 0; i < slot.count; ++i) {
+    const auto& [books, amount] = slot.holds[i];
+    books->lanes[lane].touch();
+    attempt.has_writes |= ask_ahead(*books->account, amount);
+    fill_lane(*books, amount, lane);
+  }
+  attempt.outcome = Attempt::Outcome::kReserved;
+}
+
+// False when one would go over its limit: attempt.shortfall tells of it.
+bool Ledger::draw_from_pools(std::span<const Draw> draws, std::span<Account* const> binding,
+                             Time now, Slot& slot, Attempt& attempt) {
   for (const Draw& draw : draws) {
     if (draw.amount == 0) continue;
     Account& account = *binding[draw.account];
     turn_over(account, now);
-    const Micros used = account.books_.used();
-    if (draw.amount > account.limit_ - used) {
-      undo();
-      attempt.outcome = Attempt::Outcome::kOverLimit;
-      attempt.shortfall = {&account, account.limit_, account.books_.used(), draw.amount,
-                           account.books_.window};
-      return attempt;
+    Books& books = *account.current_.load(std::memory_order_relaxed);
+    if (books.pool < draw.amount) gather(books);
+    if (books.pool < draw.amount && draw.amount > account.limit_ - (books.granted - books.pool)) {
+      account.refused_ = true;
+      attempt.shortfall = {&account, account.limit_, 0, draw.amount, books.window, account.ask_};
+      return false;
     }
-    account.books_.reserved += draw.amount;
-    account.busy_ = true;
-    held.holds_[held.count_++] = {&account, draw.amount, account.books_.serial};
+    books.pool -= draw.amount;
+    slot.holds[slot.count++] = {&books, draw.amount};
   }
+  return true;
+}
 
-  for (uint32_t i = 0; i < held.count_; ++i) {
-    Account& account = *held.holds_[i].account;
-    const Micros used = account.books_.used();
-    if (used <= account.mark_) continue;
+// Whether some account has drawn more than is marked: each of them has a write on its way then.
+bool Ledger::ask_for_marks(Slot& slot, Attempt& attempt) {
+  for (uint32_t i = 0; i < slot.count; ++i) {
+    const Books& books = *slot.holds[i].books;
+    if (books.pool >= 0) continue;
+    Account& account = *books.account;
+    const Micros used = books.granted - books.pool;
     const Micros left = account.limit_ - used;
     if (account.write_ == 0) {
       // Whoever came while the last write was on its way is waiting for this one.
@@ -148,149 +209,84 @@ Attempt Ledger::reserve(std::span<const Draw> draws, std::span<Account* const> b
       request(account, used + slice);
       attempt.has_writes = true;
     } else {
-      account.demand_ = std::min(
-          account.limit_, checked_add(account.demand_, held.amount(i)).value_or(account.limit_));
+      account.demand_ =
+          std::min(account.limit_,
+                   checked_add(account.demand_, slot.holds[i].amount).value_or(account.limit_));
     }
     attempt.account = &account;
     attempt.write = account.write_;
   }
-  if (attempt.account != nullptr) {
-    undo();
-    attempt.outcome = Attempt::Outcome::kNeedsMark;
-    return attempt;
-  }
+  return attempt.account != nullptr;
+}
 
-  for (uint32_t i = 0; i < held.count_; ++i) {
-    attempt.has_writes |= ask_ahead(*held.holds_[i].account, held.amount(i));
-  }
-  attempt.outcome = Attempt::Outcome::kReserved;
-  held.ledger_ = this;
-  return attempt;
+void Ledger::undo_pools(Slot& slot) {
+  for (uint32_t i = 0; i < slot.count; ++i) slot.holds[i].books->pool += slot.holds[i].amount;
+  slot.count = 0;
+}
+
+void Ledger::fill_lane(Books& books, Micros amount, uint32_t lane) {
+  const Micros part = books.pool / (2 * static_cast<Micros>(lanes_));
+  if (part / kWorthFilling < amount) return;
+  books.pool -= part;
+  books.lanes[lane].give(part);
 }
 
 // Near the limit, where a slice would not hold another call like this one, nothing is asked ahead.
 bool Ledger::ask_ahead(Account& account, Micros amount) {
   if (account.write_ != 0 || account.mark_ >= account.limit_) return false;
-  const Micros used = account.books_.used();
+  const Micros used = this->used(*account.current_.load(std::memory_order_relaxed));
   const Micros slice = (account.limit_ - used) / kSlicesLeft;
   if (slice < amount || account.mark_ - used >= slice / 2) return false;
   request(account, used + slice);
   return true;
 }
 
-void Ledger::resolve(Reservation& reservation, const Cost* cost) {
-  const std::lock_guard lock(mutex_);
-  for (uint32_t i = 0; i < reservation.count_; ++i) {
-    const auto& [account, amount, serial] = reservation.holds_[i];
+bool Ledger::resolve(Slot& slot, uint64_t turn, const Cost* cost) {
+  // Whoever changes the state has the slot; the turn tells another's reservation in it from this.
+  uint64_t state = turn | Slot::kSent;
+  const uint64_t idle = turn + Slot::kTurn;
+  if (!slot.state.compare_exchange_strong(state, idle, std::memory_order_acq_rel)) {
+    state = turn | Slot::kOpen;
+    if (!slot.state.compare_exchange_strong(state, idle, std::memory_order_acq_rel)) return false;
+  }
+  book(slot, cost);
+  return true;
+}
+
+void Ledger::book(Slot& slot, const Cost* cost) {
+  const uint32_t lane = this->lane();
+  for (uint32_t i = 0; i < slot.count; ++i) {
+    const auto& [books, amount] = slot.holds[i];
     Micros settled = 0;
     if (cost != nullptr) {
-      settled = std::clamp<Micros>(cost_in(*cost, account->key_.unit).value_or(amount), 0, amount);
+      const Unit unit = books->account->key().unit;
+      settled = std::clamp<Micros>(cost_in(*cost, unit).value_or(amount), 0, amount);
     }
-    if (account->books_.serial == serial) {
-      account->books_.reserved -= amount;
-      account->books_.settled += settled;
-      assert(account->books_.reserved >= 0);
-      continue;
-    }
-    const auto past = std::find_if(account->past_.begin(), account->past_.end(),
-                                   [s = serial](const auto& books) { return books.serial == s; });
-    assert(past != account->past_.end());
-    past->reserved -= amount;
-    past->settled += settled;
-    if (past->reserved == 0) account->past_.erase(past);
+    // In this order: what is settled is at no instant neither settled nor reserved.
+    if (settled > 0) books->lanes[lane].settle(settled);
+    if (settled < amount) books->lanes[lane].give(amount - settled);
   }
+  slots_.release(slot, lane);
 }
 
-bool Ledger::trim(bool all) {
-  bool again = false;
+size_t Ledger::expire(Steady now, std::chrono::nanoseconds ttl) {
+  size_t expired = 0;
   const std::lock_guard lock(mutex_);
-  for (const auto& [key, owned] : accounts_) {
-    Account& account = *owned;
-    const Micros used = account.books_.used();
-    const bool busy = std::exchange(account.busy_, false);
-    if (account.books_.reserved > 0 || account.write_ != 0) again = true;
-    if (account.durable_ <= used || account.write_ != 0) continue;
-    again = true;
-    if (busy && !all) continue;
-    // What memory may use is lowered first: the store's mark is never below it.
-    account.mark_ = used;
-    request(account, used);
-  }
-  return again;
-}
-
-void Ledger::take_writes(std::vector<MarkWrite>& writes) {
-  const std::lock_guard lock(mutex_);
-  writes.insert(writes.end(), outbox_.begin(), outbox_.end());
-  outbox_.clear();
-}
-
-void Ledger::written(const MarkWrite& write) {
-  const std::lock_guard lock(mutex_);
-  Account& account = *write.account;
-  assert(account.write_ == write.write);
-  account.write_ = 0;
-  if (account.books_.window.start != write.window.start) return;  // turned over since
-  account.mark_ = write.mark;
-  account.durable_ = write.mark;
-  assert(account.books_.used() <= account.mark_);
-}
-
-void Ledger::failed(const MarkWrite& write) {
-  const std::lock_guard lock(mutex_);
-  assert(write.account->write_ == write.write);
-  write.account->write_ = 0;
-}
-
-bool Ledger::is_pending(const Account& account, uint64_t write) const {
-  const std::lock_guard lock(mutex_);
-  return account.write_ == write;
-}
-
-std::vector<AccountState> Ledger::snapshot(Time now) {
-  std::vector<AccountState> states;
-  std::vector<const Account*> accounts;
-  {
-    const std::lock_guard lock(mutex_);
-    states.reserve(bound_.size());
-    accounts.reserve(bound_.size());
-    for (Account* account : bound_) {
-      turn_over(*account, now);
-      accounts.push_back(account);
-      states.push_back({.limit = account->limit_,
-                        .settled = account->books_.settled,
-                        .reserved = account->books_.reserved,
-                        .warn_percent = account->warn_percent_,
-                        .window = account->books_.window});
+  ages_.resize(slots_.size());
+  for (uint32_t number = 1; number <= ages_.size(); ++number) {
+    Slot& slot = slots_.at(number);
+    Age& age = ages_[number - 1];
+    const uint64_t state = slot.state.load(std::memory_order_acquire);
+    if ((state & Slot::kStatus) == Slot::kIdle) continue;
+    // Of one turn, sent or not.
+    if (age.state != (state | Slot::kStatus)) {
+      age = {state | Slot::kStatus, now};
+    } else if (now - age.since >= ttl) {
+      const Cost all;
+      expired += resolve(slot, state & ~Slot::kStatus, &all) ? 1 : 0;
     }
   }
-  // Texts are copied outside the lock; they never change.
-  for (size_t i = 0; i < states.size(); ++i) states[i].key = accounts[i]->key_;
-  return states;
-}
-
-void Ledger::turn_over(Account& account, Time now) {
-  Account::Books& books = account.books_;
-  if (now < books.window.end) return;
-  const Window window = account.calendar_.window(account.key_.period, now);
-  if (window.start <= books.window.start) {
-    // The zone changed, and by its calendar the window goes on.
-    books.window.end = std::max(window.end, books.window.end);
-    return;
-  }
-  const uint64_t serial = books.serial + 1;
-  if (books.reserved > 0) account.past_.push_back(books);
-  books = {.serial = serial, .window = window};
-  account.mark_ = 0;
-  account.durable_ = 0;
-  account.demand_ = 0;
-}
-
-void Ledger::request(Account& account, Micros mark) {
-  account.write_ = ++last_write_;
-  account.durable_ = std::max(account.durable_, mark);
-  account.demand_ = 0;
-  outbox_.push_back({&account, account.write_, account.books_.window, mark});
+  return expired;
 }
 
 }  // namespace reeve::policy

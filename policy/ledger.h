@@ -2,13 +2,22 @@
 //
 // A pure state machine: time, ids and storage come from outside. The promise: on each account
 //
-//     settled + reserved  <=  mark  <=  durable mark,   and   settled + reserved  <=  limit
+//     settled + reserved  <=  granted  <=  mark  <=  durable mark,   and   granted  <=  limit
 //
-// after every operation. The *mark* is how much may be used before the store is asked again: a
-// slice is written ahead (durable mark), then granted (mark), then used from memory alone. After a
-// crash the durable mark counts as settled, so nothing that was reserved is ever freed, at the cost
-// of the unused rest of a slice. Slices are an eighth of what is left, so they shrink to a single
-// call near the limit, and quiet accounts give the rest of theirs back (trim).
+// at every instant. The *mark* is how much may be used before the store is asked again: a slice is
+// written ahead (durable mark), then granted (mark), then used from memory alone. After a crash the
+// durable mark counts as settled, so nothing that was reserved is ever freed, at the cost of the
+// unused rest of a slice. Slices are an eighth of what is left, so they shrink to a single call
+// near the limit, and quiet accounts give the rest of theirs back (trim). A limit that was lowered
+// below what is used grants nothing more.
+//
+// What is granted lies in the account's pool or, free for the taking, in lanes (ledger_books.h).
+// Most reservations take from their thread's lane, by one compare-and-swap an account, and are
+// settled there: no lock, no allocation. One that finds too little there takes the mutex, gathers
+// what other lanes have, and takes a part of the pool for its lane: much while there is much,
+// nothing near the limit, where all draw on the pool. There a refusal is exact: what it counts as
+// used is settled or reserved. Of a call over several budgets that takes without the lock, and
+// finds the last one short, others can see the first ones as reserved until it has given them back.
 //
 // Each account has at most one write on its way to the store; take_writes() hands them out, and
 // each must be answered by written() or failed(). Nothing here depends on the order of writes to
@@ -17,13 +26,15 @@
 // An account is known by budget, scope, unit, currency and period, and is kept across reloads of
 // the policy; limit and zone may change. Windows turn over when a reservation finds that theirs
 // has ended; a clock that steps back stays in the later window, so what is used never decreases.
+// What was reserved before is settled in the window that reserved.
 //
-// All functions are thread-safe; one mutex, held for tens of instructions, never across I/O.
+// All functions are thread-safe. The one mutex is never held across I/O.
 // (Opening a new window, once a period, also asks the calendar.)
 #ifndef REEVE_POLICY_LEDGER_H_
 #define REEVE_POLICY_LEDGER_H_
 
-#include <array>
+#include <atomic>
+#include <chrono>
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -31,11 +42,12 @@
 #include <optional>
 #include <span>
 #include <string>
-#include <tuple>
+#include <utility>
 #include <vector>
 
 #include "policy/budget.h"
 #include "policy/calendar.h"
+#include "policy/ledger_books.h"
 
 namespace reeve::policy {
 
@@ -71,27 +83,24 @@ class Account {
  private:
   friend class Ledger;
 
-  // The books of one window. Those of past windows stay while they have reservations.
-  struct Books {
-    uint64_t serial = 0;  // counts up with each window of this account
-    Window window;
-    Micros settled = 0;
-    Micros reserved = 0;
-    Micros used() const { return settled + reserved; }
-  };
-
   const AccountKey key_;
+  std::atomic<Books*> current_{nullptr};
   // Guarded by Ledger::mutex_.
+  std::vector<std::unique_ptr<Books>> books_;  // of all windows
+  std::vector<Books*> past_;                   // closed, may have reservations
+  std::vector<Books*> spare_;                  // closed, of nothing
   Micros limit_ = 0;
   int warn_percent_ = 0;
+  std::optional<AskTerms> ask_;
   Calendar calendar_;
-  Books books_;
-  std::vector<Books> past_;
-  Micros mark_ = 0;     // of books_.window
-  Micros durable_ = 0;  // the most that the store can hold for books_.window; >= mark_
-  Micros demand_ = 0;   // asked for while a write was on its way
-  uint64_t write_ = 0;  // number of the write on its way; 0: none
-  bool busy_ = false;   // reserved on since the last trim()
+  Micros mark_ = 0;       // of the current window
+  Micros durable_ = 0;    // the most that the store can hold for it; >= mark_
+  Micros demand_ = 0;     // asked for while a write was on its way
+  uint64_t write_ = 0;    // number of the write on its way; 0: none
+  bool refused_ = false;  // something, in this window
+  bool told_warned_ = false;
+  bool told_spent_ = false;
+  bool turned_ = false;  // since it was told
 };
 
 // What a call really cost, by unit; what is not told counts as reserved.
@@ -101,18 +110,20 @@ struct Cost {
   std::optional<Micros> tokens;
 };
 
-// Amounts held for one call on all accounts that cover it. Resolved exactly once: by settle(), by
-// release(), or by its destruction, which releases what was never sent and settles in full what
-// was. Used by one thread at a time. Must not outlive the Ledger.
+// Amounts held for one call on all accounts that cover it. Resolved exactly once, whoever tries
+// how often: by settle(), by release(), by Ledger::expire(), or by its destruction, which releases
+// what was never sent and settles in full what was. Used by one thread at a time. Must not outlive
+// the Ledger.
 class Reservation {
  public:
-  Reservation() {}  // holds nothing; counts as resolved. Not defaulted: that would zero holds_
-  Reservation(Reservation&& other) noexcept;
+  Reservation() = default;  // holds nothing; counts as resolved
+  Reservation(Reservation&& other) noexcept
+      : ledger_(std::exchange(other.ledger_, nullptr)), slot_(other.slot_), turn_(other.turn_) {}
   Reservation& operator=(Reservation&& other) noexcept;
-  ~Reservation();
+  ~Reservation() { drop(); }
 
   // To be called just before the first byte goes upstream.
-  void mark_sent() { sent_ = true; }
+  void mark_sent();
 
   // Settles at most what was reserved and frees the rest, in the windows that reserved. False, and
   // no change, when it was resolved before.
@@ -120,33 +131,29 @@ class Reservation {
   // Frees everything: the call never left. False, and no change, when it was resolved before.
   bool release();
 
-  bool open() const { return ledger_ != nullptr; }
-  // What is held, in the order of the draws; amounts of 0 hold nothing.
-  uint32_t size() const { return count_; }
-  const Account& account(uint32_t i) const { return *holds_[i].account; }
-  Micros amount(uint32_t i) const { return holds_[i].amount; }
+  bool open() const;
+  // What is held, in the order of the draws; amounts of 0 hold nothing. Requires open().
+  uint32_t size() const { return slot_->count; }
+  const Account& account(uint32_t i) const { return *slot_->holds[i].books->account; }
+  Micros amount(uint32_t i) const { return slot_->holds[i].amount; }
 
  private:
   friend class Ledger;
-  struct Hold {
-    Account* account;
-    Micros amount;
-    uint64_t serial;  // of the books
-  };
+  void drop();
 
   Ledger* ledger_ = nullptr;  // null: resolved
-  bool sent_ = false;
-  uint32_t count_ = 0;
-  std::array<Hold, Spend::kMaxDraws> holds_;  // only the first count_ are initialised
+  Slot* slot_ = nullptr;
+  uint64_t turn_ = 0;  // of the slot, while it is this reservation's
 };
 
 // Why an account cannot take a draw.
 struct Shortfall {
   const Account* account = nullptr;
   Micros limit = 0;
-  Micros used = 0;   // settled + reserved
-  Micros asked = 0;  // by the call, of this account
-  Window window;     // more is available when it ends
+  Micros used = 0;              // settled + reserved
+  Micros asked = 0;             // by the call, of this account
+  Window window;                // more is available when it ends
+  std::optional<AskTerms> ask;  // of `then: ask`: who may let just this call through
 };
 
 // The outcome of Ledger::reserve().
@@ -156,6 +163,7 @@ struct Attempt {
     kOverLimit,  // `shortfall` says which account; nothing is held
     kNeedsMark,  // wait until write number `write` of `account` is answered, then try again
     kInvalid,    // a draw is negative, too many, or on no account: a bug of the caller
+    kTooMany,    // more reservations are open than this can hold
   };
   Outcome outcome = Outcome::kInvalid;
   bool has_writes = false;  // take_writes() has something new, in whatever outcome
@@ -183,10 +191,27 @@ struct AccountState {
   Window window;
 };
 
+// Something that people are to hear of an account; each at most once in a window.
+struct Notice {
+  enum class Kind : uint8_t {
+    kWarned,      // `warn` of the limit is used
+    kSpent,       // the limit is used, or a call was refused
+    kTurnedOver,  // a new window, after one of the other two
+  };
+  Kind kind = Kind::kWarned;
+  const Account* account = nullptr;
+  Micros limit = 0;
+  Micros used = 0;
+  Window window;
+};
+
 class Ledger {
  public:
-  // `marks` is what the store holds: each counts as settled in its window.
-  explicit Ledger(std::span<const Mark> marks);
+  using Steady = std::chrono::steady_clock::time_point;
+
+  // `marks` is what the store holds: each counts as settled in its window. `lanes`: a power of two,
+  // 0 for four times as many as this machine has cores, at most 16.
+  explicit Ledger(std::span<const Mark> marks, uint32_t lanes = 0);
   Ledger(const Ledger&) = delete;
   Ledger& operator=(const Ledger&) = delete;
 
@@ -195,8 +220,14 @@ class Ledger {
   // counts as UTC (the policy's loader refuses it before).
   std::vector<Account*> bind(std::span<const AccountSpec> specs, Time now);
 
-  // Reserves all draws or none. No allocation, no I/O. Several draws on one account add up.
+  // Reserves all draws or none. No I/O; no allocation, but now and then for more reservations open
+  // at once than ever before. Several draws on one account add up.
   Attempt reserve(std::span<const Draw> draws, std::span<Account* const> binding, Time now);
+
+  // Settles in full what has been open for `ttl` by a clock that never steps: it was forgotten, and
+  // what became of its call is not known. To be called every now and then: a reservation's age
+  // counts from the first call that finds it open. Returns how many.
+  size_t expire(Steady now, std::chrono::nanoseconds ttl);
 
   // Asks for lower durable marks where more is marked than used: on accounts without a reservation
   // since the last call, or on all. Returns whether some account still has, or will have, something
@@ -209,22 +240,56 @@ class Ledger {
   void failed(const MarkWrite& write);   // it may or may not be durable
   bool is_pending(const Account& account, uint64_t write) const;
 
-  // The accounts of the last bind(), each once, in its order.
+  // The accounts of the last bind(), each once, in its order. While calls are under way each figure
+  // is one that was true a moment ago; settled + reserved is never above the limit.
   std::vector<AccountState> snapshot(Time now);
+
+  // What there is to tell of these accounts since the last call, appended. A turnover is told when
+  // a reservation or a snapshot has found it.
+  void take_notices(std::vector<Notice>& notices);
+
+  // Binds the calling thread to a lane of every ledger. Threads are spread over them without; for
+  // simulations, in which one thread stands for many.
+  static void use_lane(uint32_t lane);
 
  private:
   friend class Reservation;
-  void resolve(Reservation& reservation, const Cost* cost);  // null: nothing is settled
+  struct Age {
+    uint64_t state = 0;
+    Steady since;
+  };
+
+  uint32_t lane() const;
+  bool reserve_from_lanes(std::span<const Draw> draws, std::span<Account* const> binding, Time now,
+                          Slot& slot, uint32_t lane);
+  void reserve_from_pools(std::span<const Draw> draws, std::span<Account* const> binding, Time now,
+                          Slot& slot, uint32_t lane, Attempt& attempt);
+  bool draw_from_pools(std::span<const Draw> draws, std::span<Account* const> binding, Time now,
+                       Slot& slot, Attempt& attempt);
+  bool ask_for_marks(Slot& slot, Attempt& attempt);
+  static void undo_pools(Slot& slot);
+  bool resolve(Slot& slot, uint64_t turn, const Cost* cost);  // null: nothing is settled
+  void book(Slot& slot, const Cost* cost);
+  void gather(Books& books);
+  Micros free_in_lanes(const Books& books) const;
+  Micros used(const Books& books) const;
+  Micros settled(const Books& books) const;
+  void level(Account& account);
+  void fill_lane(Books& books, Micros amount, uint32_t lane);
   bool ask_ahead(Account& account, Micros amount);
+  Books& open_books(Account& account, const Window& window, Micros settled);
   void turn_over(Account& account, Time now);
   void request(Account& account, Micros mark);
 
+  const uint32_t lanes_;
+  Slots slots_;
   mutable std::mutex mutex_;
   // Guarded by mutex_.
   std::map<AccountKey, std::unique_ptr<Account>> accounts_;
   std::vector<Account*> bound_;
   std::vector<MarkWrite> outbox_;
   uint64_t last_write_ = 0;
+  std::vector<Age> ages_;  // by number of the slot
 };
 
 }  // namespace reeve::policy

@@ -20,7 +20,7 @@ namespace reeve {
 namespace {
 
 constexpr size_t kHeadBytes = 8 * 1024;
-constexpr size_t kMostConnections = 64;
+constexpr int kBacklog = 64;
 constexpr int kFailuresPerSecond = 5;
 constexpr std::chrono::seconds kReadLimit{10};
 constexpr std::chrono::milliseconds kFailurePause{250};
@@ -43,8 +43,13 @@ struct Admin::Answer {
   std::string body;
 };
 
-Admin::Admin(const AdminConfig& config, AdminViews views, net::asio::io_context& context)
-    : config_(config), views_(std::move(views)), context_(context), acceptor_(context) {}
+Admin::Admin(const AdminConfig& config, AdminViews views, size_t most_connections,
+             net::asio::io_context& context)
+    : config_(config),
+      views_(std::move(views)),
+      most_connections_(most_connections),
+      context_(context),
+      acceptor_(context) {}
 
 Admin::~Admin() = default;
 
@@ -55,7 +60,7 @@ Result<bool> Admin::listen() {
   if (!ec) acceptor_.open(endpoint.protocol(), ec);
   if (!ec) acceptor_.set_option(net::asio::socket_base::reuse_address(true), ec);
   if (!ec) acceptor_.bind(endpoint, ec);
-  if (!ec) acceptor_.listen(kMostConnections, ec);
+  if (!ec) acceptor_.listen(kBacklog, ec);
   if (ec) {
     return Error{
         fmt::format("error: `admin.address` cannot listen on {}:{}: {}; stop what uses the "
@@ -88,7 +93,7 @@ net::Task<void> Admin::accept() {
       continue;
     }
     // At the limit the oldest makes room: whoever holds connections open locks nobody out.
-    if (streams_.size() >= kMostConnections) streams_.front()->close();
+    if (streams_.size() >= most_connections_) streams_.front()->close();
     auto stream = std::make_shared<net::Stream>(std::move(socket));
     streams_.push_back(stream);
     net::spawn(context_, serve(stream),

@@ -29,7 +29,9 @@ struct AdminViews {
 
 class Admin {
  public:
-  Admin(const AdminConfig& config, AdminViews views, net::asio::io_context& context);
+  // At most `most_connections` at once: the oldest makes room.
+  Admin(const AdminConfig& config, AdminViews views, size_t most_connections,
+        net::asio::io_context& context);
   ~Admin();
 
   // The error names the address and the remedy.
@@ -47,6 +49,7 @@ class Admin {
 
   const AdminConfig& config_;
   AdminViews views_;
+  const size_t most_connections_;
   net::asio::io_context& context_;
   net::Acceptor acceptor_;
   // Failed sign-ins of the running second; more than a few are answered 429.

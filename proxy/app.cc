@@ -38,6 +38,11 @@ void log_diagnostics(const Diagnostics& diagnostics) {
                                     diagnostics.all().size() - kMostLogged));
 }
 
+// Each connection may need one to its upstream, and a thousand is room for all else.
+size_t descriptors_wanted(const Config& config) {
+  return 2 * config.limits.connections + 1000 + 100 * config.threads;
+}
+
 using SignalSet = net::asio::basic_signal_set<net::Executor>;
 
 }  // namespace
@@ -111,7 +116,10 @@ App::App(Config config, store::StateFolder folder, Record record,
       journal_(std::move(record.journal)),
       start_members_(std::move(record.start_members)),
       treasury_(std::move(treasury)),
-      services_{config_, *journal_, *treasury_, metrics_, {}, {}, {}, {}},
+      descriptors_(plan_descriptors(raise_descriptor_limit(descriptors_wanted(config_)),
+                                    config_.threads, config_.listeners.size(),
+                                    config_.limits.connections)),
+      services_{config_, descriptors_, *journal_, *treasury_, metrics_, {}, {}, {}, {}, {}},
       watch_timer_(context_),
       drain_timer_(context_) {
   audit::SealerOptions sealing{.path = config_.audit.path, .keep = config_.audit.keep};
@@ -127,7 +135,9 @@ App::App(Config config, store::StateFolder folder, Record record,
   for (unsigned i = 0; i < config_.threads; ++i) {
     workers_.push_back(std::make_unique<Worker>(services_, snapshot_));
   }
-  if (config_.admin) admin_ = std::make_unique<Admin>(*config_.admin, views(), context_);
+  if (config_.admin) {
+    admin_ = std::make_unique<Admin>(*config_.admin, views(), descriptors_.admin, context_);
+  }
 }
 
 App::~App() = default;
@@ -138,6 +148,7 @@ std::shared_ptr<const Snapshot> App::make_snapshot(
   snapshot->accounts = treasury_->bind(policy->accounts(), wall_now());
   for (const policy::AgentInfo& agent : policy->agents()) {
     snapshot->agent_labels.push_back(metrics_.intern(agent.name));
+    snapshot->agent_calls.push_back(&services_.agent_calls.counter(agent.name));
   }
   snapshot->policy = std::move(policy);
   return snapshot;
@@ -153,6 +164,12 @@ int App::run() {
   if (!journal_->append("start", members, wall_now())) {
     log(LogLevel::kError, fmt::format("the record `{}` cannot be written", config_.audit.path));
     return 2;
+  }
+  if (descriptors_.lowered) {
+    log(LogLevel::kWarning,
+        fmt::format("the limit of open files leaves room for {} connections, not {} "
+                    "(`limits.connections`); raise it (`ulimit -n`, LimitNOFILE)",
+                    descriptors_.connections, config_.limits.connections));
   }
   net::spawn(context_, watch_signals());
   net::spawn(context_, watch_files());

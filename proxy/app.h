@@ -59,6 +59,7 @@ class App {
   std::unique_ptr<audit::Sealer> sealer_;
   std::unique_ptr<Treasury> treasury_;
   Metrics metrics_;
+  const DescriptorPlan descriptors_;
   Services services_;
   net::asio::io_context context_{1};  // of the admin side, signals and reloads: the main thread
   std::unique_ptr<Admin> admin_;

@@ -95,6 +95,7 @@ struct UpstreamConfig {
 
 struct LimitsConfig {
   size_t connections = 10'000;
+  size_t agent_calls = 0;  // of one agent at once; 0: three quarters of the connections
   size_t header_bytes = 16 * 1024;
   size_t body_bytes = 8 * 1024 * 1024;  // of bodies that are read; others stream
   std::chrono::milliseconds head{5'000};

@@ -2,6 +2,7 @@
 #ifndef REEVE_PROXY_CONNECTION_H_
 #define REEVE_PROXY_CONNECTION_H_
 
+#include <atomic>
 #include <cstdint>
 #include <list>
 #include <memory>
@@ -37,8 +38,13 @@ struct Connection {
         buffer(new char[buffer_bytes]),
         capacity(buffer_bytes) {}
 
+  static uint64_t next_serial() {
+    static std::atomic<uint64_t> last{0};
+    return last.fetch_add(1, std::memory_order_relaxed) + 1;
+  }
   std::string_view unread() const { return {buffer.get() + begin, end - begin}; }
 
+  const uint64_t serial = next_serial();  // of this process
   net::Stream stream;
   const ListenerConfig& listener;
   bool loopback = false;          // the listener's address

@@ -7,10 +7,13 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "proxy/body.h"
 #include "proxy/forward.h"
 #include "proxy/forward_proxy.h"
 #include "proxy/identify.h"
+#include "proxy/limited.h"
 #include "proxy/mcp_call.h"
 #include "proxy/origin.h"
 #include "proxy/record.h"
@@ -100,7 +103,9 @@ bool name_http_call(Exchange& x) {
   x.call.query = x.head.query;
   x.call.headers = x.head.fields.list;
   x.call.time = x.time;
-  return !x.body_buffered || read_json_body(x);
+  // A body that is only counted (counts_repeats) need not be JSON.
+  const bool read_by_rules = x.snapshot->policy->reads_body(x.call.upstream);
+  return !read_by_rules || !x.body_buffered || read_json_body(x);
 }
 
 net::Step<bool> read_http_call(Exchange& x) {
@@ -108,7 +113,9 @@ net::Step<bool> read_http_call(Exchange& x) {
     return x.refuse(413, "malformed", "the body is larger than 64 GiB");
   }
   const std::string_view upstream = x.upstream->config().name;
-  if (x.snapshot->policy->reads_body(upstream)) return read_body_then(x, name_http_call);
+  if (x.snapshot->policy->reads_body(upstream) || counts_repeats(x)) {
+    return read_body_then(x, name_http_call);
+  }
   return name_http_call(x);
 }
 
@@ -212,6 +219,8 @@ void record_outcome(Exchange& x) {
 }
 
 void settle(Exchange& x) {
+  if (x.forwarded) x.admission.mark_forwarded();
+  x.admission = {};
   if (!x.forwarded) {
     x.cost = 0;
     x.reservation.release();
@@ -271,6 +280,31 @@ net::Task<void> refuse(Exchange& x) {
   count(x);
 }
 
+// Counts a call of a proven agent while it is handled. One agent cannot take every connection:
+// beyond its share it is refused, so that there is room for others.
+class UnderWay {
+ public:
+  explicit UnderWay(const Exchange& x) : calls_(*x.snapshot->agent_calls[*x.agent]) {
+    const Services& services = x.worker.services();
+    const size_t set = services.config.limits.agent_calls;
+    const size_t share = std::max<size_t>(services.descriptors.connections * 3 / 4, 1);
+    const size_t before = calls_.fetch_add(1, std::memory_order_relaxed);
+    fits_ = before < (set != 0 ? set : share);
+  }
+  ~UnderWay() { calls_.fetch_sub(1, std::memory_order_relaxed); }
+  UnderWay(const UnderWay&) = delete;
+  UnderWay& operator=(const UnderWay&) = delete;
+  bool fits(Exchange& x) const {
+    return fits_ || x.refuse(429, "limit",
+                             "this agent has as many calls under way as it may "
+                             "(limits.agent_calls); call again when one has ended");
+  }
+
+ private:
+  AgentCalls::Counter& calls_;
+  bool fits_;
+};
+
 }  // namespace
 
 net::Task<void> handle(Exchange& x) {
@@ -282,9 +316,12 @@ net::Task<void> handle(Exchange& x) {
   start_body(x);
 
   if (!prove_agent(x)) co_return co_await refuse(x);
+  const UnderWay under_way(x);
+  if (!under_way.fits(x)) co_return co_await refuse(x);
   if (!find_upstream(x)) co_return co_await refuse(x);
   if (!co_await read_call(x)) co_return co_await refuse(x);
   if (!decide(x)) co_return co_await refuse(x);
+  if (!within_limits(x)) co_return co_await refuse(x);
   if (!co_await reserve(x)) co_return co_await refuse(x);
   if (!co_await record_decision(x)) {
     x.refuse(503, "audit", "the record cannot be written");

@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 
+#include "policy/limits.h"
 #include "policy/path.h"
 #include "proxy/connection.h"
 #include "proxy/destination.h"
@@ -25,7 +26,8 @@ struct Refusal {
   std::string_view reason;  // as the record names it: rule, default, budget, malformed, …
   std::string detail;       // for the agent; no secrets, no condition's inner values
   std::optional<SpendRefusal> budget;
-  std::optional<mcp::Refusal> rpc;  // a message that is refused before any rule is asked
+  std::optional<policy::LimitRefusal> limit;  // of the exchange's policy
+  std::optional<mcp::Refusal> rpc;            // a message that is refused before any rule is asked
 };
 
 struct Exchange {
@@ -33,14 +35,14 @@ struct Exchange {
       : worker(on), connection(from), head(parsed) {}
 
   bool refuse(int code, std::string_view reason, std::string detail) {
-    refusal = Refusal{code, reason, std::move(detail), {}, {}};
+    refusal = Refusal{code, reason, std::move(detail), {}, {}, {}};
     return false;
   }
   // refuse(), but where the policy is in report mode: then true, unless it is a tunnel.
   bool refuse_or_overlook(int code, std::string_view reason, std::string detail) {
     const bool tunnel = call.kind == policy::Kind::kConnect;
     if (!snapshot->policy->report() || tunnel) return refuse(code, reason, std::move(detail));
-    if (!overlooked) overlooked = Refusal{code, reason, std::move(detail), {}, {}};
+    if (!overlooked) overlooked = Refusal{code, reason, std::move(detail), {}, {}, {}};
     return true;
   }
   bool is_mcp() const { return upstream && upstream->config().protocol == Protocol::kMcp; }
@@ -77,6 +79,7 @@ struct Exchange {
 
   policy::Call call;
   policy::Decision decision;
+  policy::Admission admission;
   policy::Spend spend;
   policy::Reservation reservation;
   std::optional<Refusal> refusal;

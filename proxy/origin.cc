@@ -62,10 +62,12 @@ const char* foreign_origin(const http::RequestHead& head, const Connection& conn
 
 bool names_listener(const http::RequestHead& head, const Connection& connection) {
   if (head.scheme.empty()) return true;
+  // What https names is behind TLS, and what http names is not (RFC 9110 section 7.4).
+  const bool secure = http::iequals(head.scheme, "https");
+  if (secure != connection.stream.is_tls()) return false;
   const auto authority = http::parse_authority(head.authority);
   if (!authority) return false;
-  const uint16_t scheme_port = http::iequals(head.scheme, "https") ? 443 : 80;
-  const uint16_t port = authority->port != 0 ? authority->port : scheme_port;
+  const uint16_t port = authority->port != 0 ? authority->port : secure ? 443 : 80;
   return port == connection.listener.address.port && own_host(authority->host, connection);
 }
 

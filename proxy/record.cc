@@ -91,19 +91,6 @@ void duration(TextWriter& out, const Name& name, Steady::duration time) {
   out.text({places, sizeof places});
 }
 
-// The trace id of a W3C traceparent (version 00): 32 hexadecimal digits, not all zero.
-std::string_view trace_id(const http::Fields& fields) {
-  const auto value = fields.single("traceparent");
-  if (!value || value->size() != 55 || (*value)[2] != '-' || (*value)[35] != '-') return {};
-  const std::string_view id = value->substr(3, 32);
-  bool zero = true;
-  for (const char c : id) {
-    if (!((c >= '0' && c <= '9') || (c >= 'a' && c <= 'f'))) return {};
-    zero = zero && c == '0';
-  }
-  return zero ? std::string_view{} : id;
-}
-
 std::string_view action_of(const Exchange& x) {
   return x.call.action.empty() ? x.head.method : x.call.action;
 }
@@ -148,6 +135,18 @@ void begin_line(std::string& out, Exchange& x) {
 
 }  // namespace
 
+std::string_view trace_id(const http::Fields& fields) {
+  const auto value = fields.single("traceparent");
+  if (!value || value->size() != 55 || (*value)[2] != '-' || (*value)[35] != '-') return {};
+  const std::string_view id = value->substr(3, 32);
+  bool zero = true;
+  for (const char c : id) {
+    if (!((c >= '0' && c <= '9') || (c >= 'a' && c <= 'f'))) return {};
+    zero = zero && c == '0';
+  }
+  return zero ? std::string_view{} : id;
+}
+
 std::string_view decision_name(const Exchange& x) {
   if (!x.agent && x.refusal && x.refusal->status == 401) return "unknown-agent";
   if (x.refusal && x.refusal->reason == "malformed") return "malformed";
@@ -177,6 +176,7 @@ void write_decision(Exchange& x) {
   }
   for (const auto* why : {&x.refusal, &x.overlooked}) {
     if (*why && (*why)->budget) member(out, "budget", (*why)->budget->budget);
+    if (*why && (*why)->limit) member(out, "limit", (*why)->limit->limit->text);
   }
   member(out, "policy", x.snapshot->policy->sha256());
   if (x.spend.cost > 0 && !x.refusal) {

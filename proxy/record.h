@@ -16,6 +16,9 @@ void write_decision(Exchange& exchange);
 // the decision on is used again.
 void write_outcome(Exchange& exchange);
 
+// The trace id of a W3C traceparent (version 00): 32 hexadecimal digits, not all zero; else empty.
+std::string_view trace_id(const http::Fields& fields);
+
 // What the record, the answers and the metrics call the decision.
 std::string_view decision_name(const Exchange& exchange);
 

@@ -32,6 +32,8 @@ std::string_view title_of(int status) {
       return "Body too large";
     case 415:
       return "Unsupported content type";
+    case 429:
+      return "Limit reached";
     case 502:
       return "Upstream failed";
     case 503:
@@ -68,6 +70,11 @@ std::string resets(const SpendRefusal& budget) {
   return budget.resets ? format_time(*budget.resets) : std::string("never");
 }
 
+// Empty: not by waiting.
+std::string resets(const Exchange& x, const policy::LimitRefusal& limit) {
+  return limit.retry_after ? format_time(x.time + *limit.retry_after) : std::string();
+}
+
 std::string problem(const Exchange& x) {
   const Refusal& refusal = *x.refusal;
   std::string out = "{\"type\":\"about:blank\"";
@@ -89,6 +96,10 @@ std::string problem(const Exchange& x) {
     member(out, "limit", amount(*refusal.budget, refusal.budget->limit));
     member(out, "used", amount(*refusal.budget, refusal.budget->used));
     member(out, "resets", resets(*refusal.budget));
+  }
+  if (refusal.limit) {
+    member(out, "limit", refusal.limit->limit->text);
+    member(out, "resets", resets(x, *refusal.limit));
   }
   out += "}";
   return out;
@@ -115,9 +126,10 @@ std::string rpc_answer(const Exchange& x, int& status) {
     return mcp::error_body(message.id, -32601, "Method not found");
   }
   mcp::Denial denial;
-  const std::string text = refusal.detail + ". Do not retry.";
+  const bool may_retry = refusal.limit && refusal.limit->retry_after;
+  const std::string text = refusal.detail + (may_retry ? "." : ". Do not retry.");
   denial.text = text;
-  denial.effect = refusal.reason == "budget" ? "budget" : "deny";
+  denial.effect = refusal.budget ? "budget" : refusal.limit ? "limit" : "deny";
   if (x.decision.rule && refusal.reason == "rule") denial.rule = x.decision.rule->id;
   denial.call_id = view(x.id);
   std::string limit, used, turn;
@@ -130,6 +142,11 @@ std::string rpc_answer(const Exchange& x, int& status) {
     denial.used = used;
     denial.resets = turn;
   }
+  if (refusal.limit) {
+    turn = resets(x, *refusal.limit);
+    denial.limit = refusal.limit->limit->text;
+    denial.resets = turn;
+  }
   return mcp::denial_body(message, denial);
 }
 
@@ -140,7 +157,14 @@ void append_refusal(std::string& out, Exchange& x) {
   const bool head_request = x.head.method == "HEAD";
   std::vector<http::Field> extra{{"reeve-request-id", view(x.id)}};
   if (refusal.status == 401) extra.push_back({"WWW-Authenticate", "Bearer realm=\"reeve\""});
-  if (refusal.status == 503) extra.push_back({"Retry-After", "1"});
+  // Too many at once: one of them may end at any time. Other limits say themselves when.
+  const bool soon = refusal.status == 503 || (refusal.status == 429 && !refusal.limit);
+  if (soon) extra.push_back({"Retry-After", "1"});
+  std::string seconds;
+  if (refusal.limit && refusal.limit->retry_after) {
+    seconds = std::to_string(refusal.limit->retry_after->count());
+    extra.push_back({"Retry-After", seconds});
+  }
   if (refusal.status == 405) extra.push_back({"Allow", "GET, POST, DELETE"});
 
   x.status = refusal.status;

@@ -7,6 +7,11 @@
 
 namespace reeve {
 
+AgentCalls::Counter& AgentCalls::counter(const std::string& agent) {
+  const std::lock_guard lock(mutex_);
+  return counters_[agent];
+}
+
 bool KnockLimit::admit(const std::string& listener, int64_t second) {
   constexpr uint64_t kLinesPerSecond = 10;
   std::lock_guard lock(mutex_);

@@ -8,7 +8,9 @@
 #include <mutex>
 #include <string>
 
+#include "policy/limits.h"
 #include "proxy/config.h"
+#include "proxy/descriptors.h"
 #include "proxy/dial.h"
 #include "proxy/journal.h"
 #include "proxy/mcp_sessions.h"
@@ -39,15 +41,30 @@ class KnockLimit {
   std::map<std::string, Count> counts_;  // guarded by mutex_
 };
 
+// How many calls of each agent are under way, on all threads and across new policies.
+class AgentCalls {
+ public:
+  using Counter = std::atomic<int64_t>;
+  // The same for the same name; lives as long as this. Thread-safe.
+  Counter& counter(const std::string& agent);
+
+ private:
+  std::mutex mutex_;
+  std::map<std::string, Counter> counters_;  // guarded by mutex_; entries never move
+};
+
 struct Services {
   const Config& config;
+  const DescriptorPlan& descriptors;
   Journal& journal;
   Treasury& treasury;
   Metrics& metrics;
   KnockLimit knocks;
   McpSessions sessions;
+  AgentCalls agent_calls;
   std::atomic<int64_t> connections{0};
   std::atomic<bool> draining{false};
+  policy::Limits limits{};
   const DialRules dial{config};
   Lookups lookups;           // of names that agents choose
   Lookups upstream_lookups;  // of names in reeve.yaml

@@ -11,6 +11,7 @@
 
 #include "policy/policy_set.h"
 #include "proxy/metrics.h"
+#include "proxy/services.h"
 #include "proxy/spend.h"
 
 namespace reeve {
@@ -19,6 +20,7 @@ struct Snapshot {
   std::shared_ptr<const policy::PolicySet> policy;
   Treasury::Binding accounts;       // of policy->accounts()
   std::vector<Label> agent_labels;  // of policy->agents()
+  std::vector<AgentCalls::Counter*> agent_calls;
 };
 
 }  // namespace reeve

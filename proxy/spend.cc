@@ -85,16 +85,15 @@ struct Treasury::Waiter {
   }
 };
 
-Result<std::unique_ptr<Treasury>> Treasury::open(std::unique_ptr<store::Store> store,
-                                                 std::chrono::milliseconds quiet) {
+Result<std::unique_ptr<Treasury>> Treasury::open(std::unique_ptr<store::Store> store, Pace pace) {
   auto marks = store->load();
   if (!marks) return marks.error();
-  return std::unique_ptr<Treasury>(new Treasury(std::move(store), *marks, quiet));
+  return std::unique_ptr<Treasury>(new Treasury(std::move(store), *marks, pace));
 }
 
 Treasury::Treasury(std::unique_ptr<store::Store> store, std::span<const policy::Mark> marks,
-                   std::chrono::milliseconds quiet)
-    : quiet_(quiet),
+                   Pace pace)
+    : pace_(pace),
       store_(std::move(store)),
       ledger_(marks),
       last_result_(store::Done{}),
@@ -137,6 +136,8 @@ std::optional<Treasury::Outcome> outcome_of(Attempt& attempt) {
       return over_budget(attempt.shortfall);
     case Attempt::Outcome::kNeedsMark:
       return std::nullopt;
+    case Attempt::Outcome::kTooMany:
+      return unavailable("too many calls are under way");
     case Attempt::Outcome::kInvalid:
       break;
   }
@@ -190,6 +191,7 @@ void Treasury::run() {
   using Clock = std::chrono::steady_clock;
   bool trimming = false;  // some account may have something to give back
   Clock::time_point next_trim;
+  Clock::time_point next_check = Clock::now() + pace_.ttl_check;
   std::unique_lock lock(mutex_);
   while (!stopping_) {
     const auto woken = [this] { return has_writes_ || stopping_; };
@@ -198,13 +200,18 @@ void Treasury::run() {
     } else {
       wake_.wait(lock, woken);
       trimming = true;
-      next_trim = Clock::now() + quiet_;
+      next_trim = Clock::now() + pace_.quiet;
     }
     has_writes_ = false;
     lock.unlock();
     if (Clock::now() >= next_trim) {
       trimming = ledger_.trim(false);
-      next_trim = Clock::now() + quiet_;
+      tell();
+      next_trim = Clock::now() + pace_.quiet;
+    }
+    if (Clock::now() >= next_check) {
+      (void)ledger_.expire(Clock::now(), pace_.ttl);
+      next_check = Clock::now() + pace_.ttl_check;
     }
     (void)write_all();
     lock.lock();
@@ -223,6 +230,22 @@ void Treasury::run() {
   for (auto& [write, waiting] : waiters) {
     for (Waiter& waiter : waiting) std::move(waiter).resume(false);
   }
+}
+
+void Treasury::listen(std::function<void(const policy::Notice&)> listener) {
+  const std::lock_guard lock(mutex_);
+  listener_ = std::move(listener);
+}
+
+void Treasury::tell() {
+  std::vector<policy::Notice> notices;
+  ledger_.take_notices(notices);
+  if (notices.empty()) return;
+  std::unique_lock lock(mutex_);
+  const auto listener = listener_;
+  lock.unlock();
+  if (!listener) return;
+  for (const policy::Notice& notice : notices) listener(notice);
 }
 
 Result<store::Done> Treasury::write_all() {

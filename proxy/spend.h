@@ -10,6 +10,7 @@
 #include <chrono>
 #include <condition_variable>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -53,11 +54,21 @@ class Treasury {
   using Binding = std::vector<policy::Account*>;
   using Outcome = Result<policy::Reservation, SpendRefusal>;
 
-  // Loads the marks and starts the store's thread. `quiet`: how often accounts are looked at that
-  // may have marked more than they use; one that was not used for that long gives the rest back.
-  static Result<std::unique_ptr<Treasury>> open(
-      std::unique_ptr<store::Store> store,
-      std::chrono::milliseconds quiet = std::chrono::milliseconds(250));
+  // How the store's thread spends its time.
+  struct Pace {
+    // How often accounts are looked at that may have marked more than they use; one that was not
+    // used for that long gives the rest back. Notices are told as often.
+    std::chrono::milliseconds quiet{250};
+    // What is reserved for longer is charged in full: nothing that is known to live lives as long.
+    std::chrono::milliseconds ttl = std::chrono::hours(25);
+    std::chrono::milliseconds ttl_check = std::chrono::minutes(1);
+  };
+
+  // Loads the marks and starts the store's thread.
+  static Result<std::unique_ptr<Treasury>> open(std::unique_ptr<store::Store> store, Pace pace);
+  static Result<std::unique_ptr<Treasury>> open(std::unique_ptr<store::Store> store) {
+    return open(std::move(store), Pace{});
+  }
   // Stops. Reservations must be resolved before; io_contexts that wait in reserve() must outlive
   // it.
   ~Treasury();
@@ -79,6 +90,10 @@ class Treasury {
   // The accounts of the last bind(), each once. Thread-safe.
   std::vector<policy::AccountState> snapshot(policy::Time now);
 
+  // Hears of budgets that warn, run out or turn over, while there is traffic; on the store's
+  // thread, which it must not hold up for long. To be set once, before the first reservation.
+  void listen(std::function<void(const policy::Notice&)> listener);
+
   // Why the last write failed; nothing when it did not. For /readyz and the log. Thread-safe.
   std::optional<std::string> trouble() const;
 
@@ -89,15 +104,15 @@ class Treasury {
  private:
   struct Waiter;
 
-  Treasury(std::unique_ptr<store::Store> store, std::span<const policy::Mark> marks,
-           std::chrono::milliseconds quiet);
+  Treasury(std::unique_ptr<store::Store> store, std::span<const policy::Mark> marks, Pace pace);
   policy::Attempt attempt(std::span<const policy::Draw> draws, const Binding& binding,
                           policy::Time now);
   net::Task<bool> wait_for(const policy::Account& account, uint64_t write);
   void run();
+  void tell();
   Result<store::Done> write_all();
 
-  const std::chrono::milliseconds quiet_;
+  const Pace pace_;
   const std::unique_ptr<store::Store> store_;  // of the thread
   policy::Ledger ledger_;
 
@@ -108,6 +123,7 @@ class Treasury {
   bool stopping_ = false;  // asked to
   bool stopped_ = false;   // no write will be answered any more
   std::optional<std::string> trouble_;
+  std::function<void(const policy::Notice&)> listener_;
   std::unordered_map<uint64_t, std::vector<Waiter>> waiters_;  // by number of the write
 
   Result<store::Done> last_result_;  // of the thread; after it, of stop()

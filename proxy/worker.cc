@@ -20,6 +20,10 @@ constexpr std::chrono::milliseconds kSweep{50};
 constexpr std::chrono::milliseconds kLookAfter{100};
 constexpr size_t kBodyRoom = 16 * 1024;
 constexpr uint64_t kSweepsPerStatus = 5;
+// At the limit an idle connection makes room for a new one, if it has been idle for this long; of
+// so many the longest-lived are looked at, others the next time.
+constexpr std::chrono::milliseconds kMakesRoom{1000};
+constexpr int kLooks = 64;
 
 }  // namespace
 
@@ -28,6 +32,7 @@ Worker::Worker(Services& services, std::shared_ptr<const Snapshot> snapshot)
       metrics_(services.metrics.add_shard()),
       turn_(services.journal, context_),
       snapshot_(std::move(snapshot)),
+      overload_(services.descriptors.turned_away),
       sweep_timer_(context_) {
   for (const UpstreamConfig& config : services_.config.upstreams) {
     upstreams_.push_back(std::make_unique<Upstream>(
@@ -115,47 +120,70 @@ void Worker::set_phase(Connection& connection, Phase phase, std::chrono::millise
   connection.deadline = connection.phase_since + limit;
 }
 
+// One connection for each turn of the loop: however many knock, calls in progress get their turn.
 net::Task<void> Worker::accept(net::Acceptor& acceptor, const ListenerConfig& listener) {
-  const size_t buffer_bytes = services_.config.limits.header_bytes + kBodyRoom;
   net::Timer pause(context_);
   while (!stopping_ && acceptor.is_open()) {
     net::ErrorCode ec;
     net::Socket socket(context_);
     co_await acceptor.async_accept(socket, net::asio::redirect_error(net::kAwait, ec));
     if (ec == net::asio::error::operation_aborted || !acceptor.is_open()) co_return;
-    if (ec) {  // out of file descriptors, most likely: they come back when connections end
-      pause.expires_after(kSweep);
+    if (!ec && has_room(steady_now())) {
+      admit(std::move(socket), listener);
+    } else if (!ec) {
+      overload_.turn_away(std::move(socket), !listener.tls, steady_now());
+    } else if (!overload_.turn_away_next(acceptor.native_handle(), !listener.tls)) {
+      pause.expires_after(kSweep);  // descriptors come back when connections end
       co_await pause.async_wait(net::asio::redirect_error(net::kAwait, ec));
-      continue;
     }
-    const auto most = static_cast<int64_t>(services_.config.limits.connections);
-    if (services_.connections.load(std::memory_order_relaxed) >= most) continue;  // closes it
-    auto connection = std::make_shared<Connection>(std::move(socket), listener, buffer_bytes);
-    if (listener.address.is_unix()) {
-      connection->uid = net::peer_uid(connection->stream.native_handle());
-    } else {
-      connection->loopback = net::asio::ip::make_address(listener.address.host, ec).is_loopback();
-    }
-    set_phase(*connection, Phase::kIdle, services_.config.limits.idle);  // the sweep may come first
-    connections_.push_front(connection);
-    connection->self = connections_.begin();
-    count_.fetch_add(1, std::memory_order_relaxed);
-    services_.connections.fetch_add(1, std::memory_order_relaxed);
-    auto ended = [this, connection](std::exception_ptr failure) {
-      if (failure) {
-        try {
-          std::rethrow_exception(failure);
-        } catch (const std::exception& e) {
-          log(LogLevel::kError, fmt::format("a session ended: {}", e.what()));
-        }
-        connection->stream.close(true);
-      }
-      connections_.erase(connection->self);
-      count_.fetch_sub(1, std::memory_order_relaxed);
-      services_.connections.fetch_sub(1, std::memory_order_relaxed);
-    };
-    net::spawn(context_, run_session(*this, connection), std::move(ended));
   }
+}
+
+bool Worker::has_room(Steady now) {
+  const auto most = static_cast<int64_t>(services_.descriptors.connections);
+  if (services_.connections.load(std::memory_order_relaxed) < most) return true;
+  // Whoever only holds connections open locks nobody out. The oldest are at the back; those that
+  // are busy go to the front, so that a few looks each time see all of them in the end.
+  for (int looks = 0; looks < kLooks && !connections_.empty(); ++looks) {
+    Connection& oldest = *connections_.back();
+    connections_.splice(connections_.begin(), connections_, oldest.self);
+    if (oldest.phase != Phase::kIdle || oldest.timed_out) continue;
+    if (now - oldest.phase_since < kMakesRoom) continue;
+    oldest.timed_out = true;
+    oldest.stream.close();
+    return true;
+  }
+  return false;
+}
+
+void Worker::admit(net::Socket socket, const ListenerConfig& listener) {
+  const size_t buffer_bytes = services_.config.limits.header_bytes + kBodyRoom;
+  auto connection = std::make_shared<Connection>(std::move(socket), listener, buffer_bytes);
+  net::ErrorCode ec;
+  if (listener.address.is_unix()) {
+    connection->uid = net::peer_uid(connection->stream.native_handle());
+  } else {
+    connection->loopback = net::asio::ip::make_address(listener.address.host, ec).is_loopback();
+  }
+  set_phase(*connection, Phase::kIdle, services_.config.limits.idle);  // the sweep may come first
+  connections_.push_front(connection);
+  connection->self = connections_.begin();
+  count_.fetch_add(1, std::memory_order_relaxed);
+  services_.connections.fetch_add(1, std::memory_order_relaxed);
+  auto ended = [this, connection](std::exception_ptr failure) {
+    if (failure) {
+      try {
+        std::rethrow_exception(failure);
+      } catch (const std::exception& e) {
+        log(LogLevel::kError, fmt::format("a session ended: {}", e.what()));
+      }
+      connection->stream.close(true);
+    }
+    connections_.erase(connection->self);
+    count_.fetch_sub(1, std::memory_order_relaxed);
+    services_.connections.fetch_sub(1, std::memory_order_relaxed);
+  };
+  net::spawn(context_, run_session(*this, connection), std::move(ended));
 }
 
 net::Task<void> Worker::sweep() {
@@ -175,7 +203,14 @@ net::Task<void> Worker::sweep() {
     }
     for (const auto& upstream : upstreams_) upstream->sweep(now);
     if (round % kSweepsPerStatus == 0) publish_status(now);
+    overload_.sweep(now);
     if (round % 20 == 0) {
+      if (const uint64_t count = overload_.take_count(); count > 0) {
+        log(LogLevel::kWarning,
+            fmt::format("{} connections were turned away: {} are open, the most that "
+                        "`limits.connections` and the limit of open files allow",
+                        count, services_.connections.load(std::memory_order_relaxed)));
+      }
       const policy::Time wall = wall_now();
       const auto second = std::chrono::floor<std::chrono::seconds>(wall.time_since_epoch());
       record_knocks(services_, second.count(), wall);

@@ -17,6 +17,7 @@
 
 #include "proxy/connection.h"
 #include "proxy/ids.h"
+#include "proxy/overload.h"
 #include "proxy/services.h"
 #include "proxy/snapshot.h"
 #include "proxy/turn.h"
@@ -56,6 +57,9 @@ class Worker {
   net::ErrorCode bind(net::Acceptor& acceptor, const Address& at) const;
   net::Task<void> accept(net::Acceptor& acceptor, const ListenerConfig& listener);
   net::Task<void> sweep();
+  void admit(net::Socket socket, const ListenerConfig& listener);
+  // Whether there is room for one more, after closing an idle connection if need be.
+  bool has_room(Steady now);
   void look_at(Connection& connection, Steady now);
   void cut(Connection& connection);
   static void end_waiting(Connection& connection);
@@ -74,6 +78,7 @@ class Worker {
   std::shared_ptr<const UpstreamStatuses> status_;  // guarded by it
   std::list<std::pair<net::Acceptor, const ListenerConfig*>> acceptors_;
   std::list<std::shared_ptr<Connection>> connections_;
+  Overload overload_;
   std::atomic<size_t> count_{0};
   bool stopping_ = false;
   net::Timer sweep_timer_;

@@ -10,13 +10,14 @@ namespace reeve::config {
 
 void read_limits(Reader& r, const yaml::Node& node, Config& config) {
   if (!r.keys(node, "`limits`",
-              {{"connections", "header_bytes", "body_bytes", "head", "body", "idle", "drain",
-                "tunnel_idle", "tunnel_time", "tunnel_bytes"},
+              {{"connections", "agent_calls", "header_bytes", "body_bytes", "head", "body", "idle",
+                "drain", "tunnel_idle", "tunnel_time", "tunnel_bytes"},
                {}})) {
     return;
   }
   LimitsConfig& to = config.limits;
   if (const auto* v = node.find("connections")) to.connections = r.number(*v, 1, 1'000'000);
+  if (const auto* v = node.find("agent_calls")) to.agent_calls = r.number(*v, 1, 1'000'000);
   if (const auto* v = node.find("header_bytes")) to.header_bytes = r.bytes(*v, 1024);
   if (const auto* v = node.find("body_bytes")) to.body_bytes = r.bytes(*v, 1024);
   if (const auto* v = node.find("head")) to.head = r.duration(*v);

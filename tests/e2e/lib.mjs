@@ -59,7 +59,7 @@ export const ok = (request, response) => {
 };
 
 // Everything a scenario starts belongs to it, and ends with it.
-class Scenario {
+export class Scenario {
   cleanups = [];
   sidecars = [];
   folder(prefix = 'reeve-e2e-') {
@@ -98,8 +98,8 @@ class Scenario {
     writeFileSync(join(folder, 'policy.yaml'), policy);
     return {folder, port, adminPort, under, env: {REEVE_ADMIN_TOKEN: newToken()}};
   }
-  launch({folder, port, adminPort, under, env}) {
-    const sidecar = new Sidecar(folder, port, adminPort, {env, under});
+  launch({folder, port, adminPort, under, env, fds}) {
+    const sidecar = new Sidecar(folder, port, adminPort, {env, under, fds});
     this.sidecars.push(sidecar);
     this.cleanups.push(async () => {
       if (!sidecar.exit) await sidecar.kill();

@@ -10,8 +10,10 @@ export class Sidecar {
   constructor(folder, port, adminPort, args) {
     Object.assign(this, {folder, port, adminPort});
     this.adminToken = args.env.REEVE_ADMIN_TOKEN;
+    // `fds`: the limit of file descriptors, soft and hard.
+    const limited = args.fds ? ['prlimit', `--nofile=${args.fds}`] : [];
     const [program, ...words] =
-        [...(args.under ?? []), binary, 'serve', '-c', join(folder, 'reeve.yaml')];
+        [...(args.under ?? []), ...limited, binary, 'serve', '-c', join(folder, 'reeve.yaml')];
     this.child = spawn(
         program, words, {env: {...process.env, ...args.env}, stdio: ['ignore', 'pipe', 'pipe']});
     this.child.stdout.on('data', (data) => {

@@ -243,7 +243,9 @@ scenario('a program that is not there is a refusal and a line of the log', async
       {token});
   assert.equal(answer.status, 502);
   assert.equal(answer.json.id, 'i');
-  assert.match(sidecar.stderr, /`tools`: `no-such-program` is not found by PATH/);
+  // The log comes by a pipe of its own.
+  await until(
+      () => /`tools`: `no-such-program` is not found by PATH/.test(sidecar.stderr), 'the log line');
 });
 
 scenario('lines that are no messages are left out', async (s) => {

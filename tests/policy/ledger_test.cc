@@ -1,4 +1,4 @@
-// The ledger: scripts, many threads, and a simulation by seed with crashes, I/O errors and clocks.
+// The ledger by scripts; threads and the simulation have files of their own.
 //
 // A script is one step per line, its result after `->`. The store of a script is a map; `store`
 // answers everything that is on its way, `lose` answers it as failed, `crash` starts anew from it.
@@ -15,25 +15,13 @@
 #include <thread>
 #include <vector>
 
+#include "tests/support/account_specs.h"
+
 namespace reeve::policy {
 namespace {
 
 constexpr Micros kCall = kMicrosPerUnit;
 using std::chrono::minutes;
-
-AccountSpec spec_of(std::string budget, Micros limit, Period period = Period::kDay,
-                    Unit unit = Unit::kCalls) {
-  AccountSpec spec;
-  spec.budget = std::move(budget);
-  spec.scope = "everyone";
-  spec.unit = unit;
-  if (unit == Unit::kMoney) spec.currency = "USD";
-  spec.limit = limit;
-  spec.period = period;
-  return spec;
-}
-
-// ---------------------------------------------------------------------------------------------
 
 class Script {
  public:
@@ -87,7 +75,7 @@ class Script {
       reservations_.clear();
       std::vector<Mark> marks;
       for (const auto& [key, mark] : store_) marks.push_back(mark);
-      ledgers_.push_back(std::make_unique<Ledger>(marks));
+      ledgers_.push_back(std::make_unique<Ledger>(marks, 4));
       ledger_ = ledgers_.back().get();
       binding_ = ledger_->bind(specs_, now_);
       return "";
@@ -145,6 +133,8 @@ class Script {
         return "wait";
       case Attempt::Outcome::kInvalid:
         return "invalid";
+      case Attempt::Outcome::kTooMany:
+        return "too many";
     }
     return "";
   }
@@ -183,7 +173,7 @@ class Script {
 
   std::map<AccountKey, Mark> store_;
   std::vector<std::unique_ptr<Ledger>> ledgers_;
-  Ledger* ledger_ = (ledgers_.push_back(std::make_unique<Ledger>(std::span<const Mark>{})),
+  Ledger* ledger_ = (ledgers_.push_back(std::make_unique<Ledger>(std::span<const Mark>{}, 4)),
                      ledgers_.back().get());
   std::vector<AccountSpec> specs_;
   std::vector<Account*> binding_;
@@ -431,6 +421,129 @@ TEST_CASE("a clock that steps back stays in the later window", "[ledger]") {
   )");
 }
 
+TEST_CASE("what a lane has left of a window is not for the next", "[ledger]") {
+  Script().run(R"(
+    policy b:100000:hour
+    at 59
+    reserve r b:1 -> wait
+    store -> b=12500.875
+    reserve r b:1 -> ok
+    reserve s b:1 -> ok
+    show -> b=0+2/100000
+    at 60
+    reserve t b:1 -> wait
+    store -> b=12500.875
+    reserve t b:1 -> ok
+    show -> b=0+1/100000
+    at 59
+    reserve u b:1 -> ok
+    show -> b=0+2/100000
+  )");
+}
+
+TEST_CASE("a limit that was lowered and raised again grants what is marked", "[ledger]") {
+  Script().run(R"(
+    policy b:100000:day
+    reserve r b:1 -> wait
+    store -> b=12500.875
+    reserve r b:1 -> ok
+    policy b:2:day
+    reserve s b:2 -> over b: 1 of 2 used, 2 asked, until 1440
+    reserve s b:1 -> ok
+    reserve t b:1 -> over b: 2 of 2 used, 1 asked, until 1440
+    policy b:100000:day
+    reserve t b:8000 -> ok
+    store -> b=19501.75
+    show -> b=0+8002/100000
+  )");
+}
+
+TEST_CASE("what is forgotten is charged in full after its time, once", "[ledger]") {
+  using Steady = Ledger::Steady;
+  constexpr std::chrono::seconds kTtl{60};
+  Ledger ledger({});
+  const std::vector<AccountSpec> specs = {spec_of("b", 100 * kCall)};
+  const auto binding = ledger.bind(specs, Time{});
+  const Draw draw{0, 5 * kCall};
+  (void)ledger.reserve({&draw, 1}, binding, Time{});
+  std::vector<MarkWrite> writes;
+  ledger.take_writes(writes);
+  ledger.written(writes.at(0));
+
+  Attempt forgotten = ledger.reserve({&draw, 1}, binding, Time{});
+  CHECK(ledger.expire(Steady{}, kTtl) == 0);
+  Attempt younger = ledger.reserve({&draw, 1}, binding, Time{});
+  CHECK(ledger.expire(Steady{std::chrono::seconds{59}}, kTtl) == 0);
+  CHECK(ledger.expire(Steady{std::chrono::seconds{60}}, kTtl) == 1);
+  CHECK_FALSE(forgotten.reservation.open());
+  CHECK(younger.reservation.open());
+  forgotten.reservation.mark_sent();
+  CHECK_FALSE(forgotten.reservation.release());
+  CHECK(ledger.snapshot(Time{})[0].settled == 5 * kCall);
+
+  // Its place is another's now, whom the old owner cannot reach.
+  Attempt next = ledger.reserve({&draw, 1}, binding, Time{});
+  CHECK_FALSE(forgotten.reservation.settle());
+  forgotten.reservation = Reservation();
+  CHECK(next.reservation.open());
+  CHECK(younger.reservation.release());
+  CHECK(ledger.snapshot(Time{})[0].reserved == 5 * kCall);
+}
+
+TEST_CASE("who may let a call through beyond the limit is told", "[ledger]") {
+  Ledger ledger({});
+  std::vector<AccountSpec> specs = {spec_of("b", 0)};
+  specs[0].ask = AskTerms{.group = 3, .within = std::chrono::seconds{60}};
+  const auto binding = ledger.bind(specs, Time{});
+  const Draw draw{0, 1};
+  const Attempt attempt = ledger.reserve({&draw, 1}, binding, Time{});
+  REQUIRE(attempt.shortfall.ask);
+  CHECK(attempt.shortfall.ask->group == 3);
+}
+
+TEST_CASE("a warning, the end of a budget and its turnover are each told once", "[ledger]") {
+  Ledger ledger({});
+  std::vector<AccountSpec> specs = {spec_of("b", 100, Period::kHour), spec_of("quiet", 100)};
+  specs[0].warn_percent = 80;
+  const auto binding = ledger.bind(specs, Time{});
+  const auto spend = [&](Micros amount, Time now) {
+    const Draw draw{0, amount};
+    while (true) {
+      Attempt attempt = ledger.reserve({&draw, 1}, binding, now);
+      if (attempt.outcome != Attempt::Outcome::kNeedsMark) return attempt.reservation.settle();
+      std::vector<MarkWrite> writes;
+      ledger.take_writes(writes);
+      for (const MarkWrite& write : writes) ledger.written(write);
+    }
+  };
+  const auto told = [&](Time now) {
+    (void)ledger.snapshot(now);  // turns windows over
+    std::vector<Notice> notices;
+    ledger.take_notices(notices);
+    std::string all;
+    for (const Notice& notice : notices) {
+      constexpr const char* kNames[] = {"warned", "spent", "turned"};
+      all += fmt::format("{} {} {}/{} ", notice.account->key().budget,
+                         kNames[static_cast<int>(notice.kind)], notice.used, notice.limit);
+    }
+    return all;
+  };
+  const Time later{std::chrono::hours{1}};
+  CHECK(spend(79, Time{}));
+  CHECK(told(Time{}).empty());
+  CHECK(spend(1, Time{}));
+  CHECK(told(Time{}) == "b warned 80/100 ");
+  CHECK(told(Time{}).empty());
+  CHECK_FALSE(spend(30, Time{}));
+  CHECK(told(Time{}) == "b spent 80/100 ");
+  CHECK(spend(20, Time{}));
+  CHECK(told(Time{}).empty());
+  CHECK(told(later) == "b turned 0/100 ");
+  CHECK(told(later + std::chrono::hours{1}).empty());
+  CHECK(spend(100, later));
+  CHECK(told(later) == "b warned 100/100 b spent 100/100 ");
+}
+
 TEST_CASE("a write for a window that has ended gives nothing to the next", "[ledger]") {
   Script().run(R"(
     policy b:100:hour
@@ -545,307 +658,6 @@ TEST_CASE("a change of zone neither loses nor repeats a window", "[ledger]") {
   const Window window = ledger.snapshot(now)[0].window;
   CHECK(window.start == Time{std::chrono::hours{15}});
   CHECK(window.end == Time{std::chrono::hours{39}});
-}
-
-// ---------------------------------------------------------------------------------------------
-
-TEST_CASE("64 threads and one cap: never over, nothing leaked", "[ledger][threads]") {
-  constexpr Micros kLimit = 50'000 * kCall;
-  Ledger ledger({});
-  const std::vector<AccountSpec> specs = {spec_of("cap", kLimit), spec_of("wide", 1000 * kLimit)};
-  const auto binding = ledger.bind(specs, Time{});
-  std::mutex store;  // one store at a time, as in the proxy
-  const auto serve = [&ledger, &store] {
-    const std::lock_guard lock(store);
-    std::vector<MarkWrite> writes;
-    ledger.take_writes(writes);
-    for (const MarkWrite& write : writes) ledger.written(write);
-  };
-
-  // What the threads hold and have settled, never more than the ledger knows of.
-  std::atomic<Micros> held{0};
-  std::atomic<Micros> settled{0};
-  std::atomic<int> overruns{0};
-  const auto work = [&](uint64_t seed) {
-    std::mt19937_64 random(seed);
-    for (int i = 0; i < 10'000; ++i) {
-      const auto amount = static_cast<Micros>(random() % (3 * kCall));
-      const Draw draws[] = {{0, amount}, {1, amount}};
-      Attempt attempt = ledger.reserve(draws, binding, Time{});
-      while (attempt.outcome == Attempt::Outcome::kNeedsMark) {
-        serve();
-        attempt = ledger.reserve(draws, binding, Time{});
-      }
-      if (attempt.outcome != Attempt::Outcome::kReserved) continue;
-      if (held.fetch_add(amount) + amount > kLimit) ++overruns;
-      const Micros actual = static_cast<Micros>(random() % (amount + 1)) / 64;
-      held.fetch_sub(amount - actual);
-      settled.fetch_add(actual);
-      switch (random() % 3) {
-        case 0:
-          attempt.reservation.settle({.money = {}, .calls = actual, .tokens = {}});
-          break;
-        case 1:
-          held.fetch_sub(actual);
-          settled.fetch_sub(actual);
-          attempt.reservation.release();
-          break;
-        default:
-          attempt.reservation = Reservation();  // never sent
-          held.fetch_sub(actual);
-          settled.fetch_sub(actual);
-      }
-    }
-  };
-  std::vector<std::thread> threads;
-  for (uint64_t i = 0; i < 64; ++i) threads.emplace_back(work, i);
-  for (std::thread& thread : threads) thread.join();
-
-  CHECK(overruns == 0);
-  for (const AccountState& state : ledger.snapshot(Time{})) {
-    CHECK(state.reserved == 0);
-    CHECK(state.settled == settled);
-    CHECK(state.settled <= state.limit);
-  }
-}
-
-// ---------------------------------------------------------------------------------------------
-
-// A sidecar, its store and its clock, driven by a seed. `truth_` is what was really spent: known to
-// the simulation, not to the ledger, and kept across crashes.
-class Simulation {
- public:
-  explicit Simulation(uint64_t seed) : random_(seed) {
-    now_ = Time{std::chrono::hours{24 * 20'000} + minutes{below(100'000)}};
-    const Period periods[] = {Period::kMinute, Period::kHour, Period::kDay, Period::kTotal};
-    for (int i = 0; i < 3; ++i) {
-      specs_.push_back(spec_of(fmt::format("b{}", i), 10 + below(200), periods[below(4)]));
-      if (below(3) == 0) specs_.back().zone = "Europe/Berlin";
-    }
-    start();
-  }
-
-  void run(int steps) {
-    for (int i = 0; i < steps; ++i) {
-      step();
-      check();
-    }
-    finish();
-  }
-
- private:
-  struct Held {
-    Reservation reservation;
-    std::vector<std::pair<AccountKey, Time>> windows;  // one per hold
-    std::vector<Micros> amounts;
-    bool sent = false;
-  };
-  struct Truth {
-    Micros settled = 0;
-    Micros reserved = 0;
-    bool crashed = false;  // in this window: the ledger may count more
-  };
-
-  int64_t below(int64_t n) { return static_cast<int64_t>(random_() % static_cast<uint64_t>(n)); }
-
-  void start() {
-    std::vector<Mark> marks;
-    for (const auto& [key, mark] : store_) marks.push_back(mark);
-    ledgers_.push_back(std::make_unique<Ledger>(marks));
-    ledger_ = ledgers_.back().get();
-    binding_ = ledger_->bind(specs_, now_);
-  }
-
-  void step() {
-    switch (below(16)) {
-      case 0:
-        return move_clock();
-      case 1:
-        return crash();
-      case 2:
-        (void)ledger_->trim(below(4) == 0);
-        return;
-      case 3:
-      case 4:
-      case 5:
-      case 6:
-        return answer();
-      case 7:
-      case 8:
-      case 9:
-        return resolve();
-      default:
-        return reserve();
-    }
-  }
-
-  void move_clock() {
-    const minutes jumps[] = {minutes{0},       minutes{1},   minutes{20},
-                             minutes{24 * 60}, minutes{-60}, minutes{-24 * 60}};
-    now_ += jumps[below(6)] + std::chrono::seconds{below(20)};
-  }
-
-  void reserve() {
-    std::vector<Draw> draws;
-    for (uint32_t i = 0; i < 3; ++i) {
-      if (below(2) == 0) draws.push_back({i, below(40)});
-    }
-    Attempt attempt = ledger_->reserve(draws, binding_, now_);
-    REQUIRE(attempt.outcome != Attempt::Outcome::kInvalid);
-    if (attempt.outcome == Attempt::Outcome::kOverLimit) {
-      const Shortfall& shortfall = attempt.shortfall;
-      const Truth& truth = truth_[{shortfall.account->key(), shortfall.window.start}];
-      // No false refusal: without a crash the ledger counts exactly what was spent.
-      if (!truth.crashed) REQUIRE(shortfall.used == truth.settled + truth.reserved);
-      REQUIRE(shortfall.used + shortfall.asked > shortfall.limit);
-    }
-    if (attempt.outcome != Attempt::Outcome::kReserved) return;
-
-    Held held;
-    const auto states = ledger_->snapshot(now_);
-    for (uint32_t i = 0; i < attempt.reservation.size(); ++i) {
-      const AccountKey& key = attempt.reservation.account(i).key();
-      for (const AccountState& state : states) {
-        if (state.key == key) held.windows.emplace_back(key, state.window.start);
-      }
-      held.amounts.push_back(attempt.reservation.amount(i));
-      truth_[held.windows.back()].reserved += held.amounts.back();
-    }
-    held.reservation = std::move(attempt.reservation);
-    held_.push_back(std::move(held));
-  }
-
-  void resolve() {
-    if (held_.empty()) return;
-    std::swap(held_[static_cast<size_t>(below(static_cast<int64_t>(held_.size())))], held_.back());
-    Held held = std::move(held_.back());
-    held_.pop_back();
-    if (!held.sent && below(3) > 0) {
-      held.reservation.mark_sent();
-      held.sent = true;
-      held_.push_back(std::move(held));
-      return;
-    }
-    const int64_t actual = below(60);
-    const int64_t way = below(3);
-    for (size_t i = 0; i < held.windows.size(); ++i) {
-      Truth& truth = truth_[held.windows[i]];
-      truth.reserved -= held.amounts[i];
-      if (way == 0) truth.settled += std::min<Micros>(actual, held.amounts[i]);
-      if (way == 1 && held.sent) truth.settled += held.amounts[i];
-    }
-    if (way == 0) REQUIRE(held.reservation.settle({.money = {}, .calls = actual, .tokens = {}}));
-    if (way == 2) REQUIRE(held.reservation.release());
-    // way 1: its destruction resolves it.
-  }
-
-  // Answers what is on its way, some of it, some as failed: which may or may not have been written.
-  void answer() {
-    ledger_->take_writes(writes_);
-    while (!writes_.empty() && below(4) > 0) {
-      std::swap(writes_[static_cast<size_t>(below(static_cast<int64_t>(writes_.size())))],
-                writes_.back());
-      const MarkWrite write = writes_.back();
-      writes_.pop_back();
-      const bool ok = below(5) > 0;
-      if (ok || below(2) == 0) apply(write);
-      ok ? ledger_->written(write) : ledger_->failed(write);
-    }
-  }
-
-  void apply(const MarkWrite& write) {
-    const AccountKey& key = write.account->key();
-    store_[key] = {key, write.window, write.mark};
-  }
-
-  void crash() {
-    ledger_->take_writes(writes_);
-    for (const MarkWrite& write : writes_) {
-      if (below(2) == 0) apply(write);
-    }
-    writes_.clear();
-    for (Held& held : held_) {
-      for (size_t i = 0; i < held.windows.size(); ++i) {
-        Truth& truth = truth_[held.windows[i]];
-        truth.reserved -= held.amounts[i];
-        if (held.sent) truth.settled += held.amounts[i];  // the upstream has it
-      }
-    }
-    held_.clear();
-    for (auto& [window, truth] : truth_) truth.crashed = true;
-    start();
-    crashed_ = true;
-  }
-
-  void check() {
-    for (const AccountState& state : ledger_->snapshot(now_)) {
-      REQUIRE(state.settled >= 0);
-      REQUIRE(state.reserved >= 0);
-      REQUIRE(state.settled + state.reserved <= state.limit);
-      Truth& truth = truth_[{state.key, state.window.start}];
-      if (crashed_) truth.crashed = true;
-      REQUIRE(truth.settled + truth.reserved <= state.settled + state.reserved);
-      if (!truth.crashed) REQUIRE(truth.settled == state.settled);
-      REQUIRE(truth.reserved == state.reserved);
-      // The store is never behind what is used.
-      const auto mark = store_.find(state.key);
-      const bool stored = mark != store_.end() && mark->second.window.start == state.window.start;
-      REQUIRE(truth.settled + truth.reserved <= (stored ? mark->second.mark : 0));
-    }
-    crashed_ = false;
-    for (const auto& [window, truth] : truth_) {
-      for (const AccountSpec& spec : specs_) {
-        if (spec.budget == window.first.budget) {
-          REQUIRE(truth.settled + truth.reserved <= spec.limit);
-        }
-      }
-    }
-  }
-
-  // Everything resolves, the sidecar ends cleanly: nothing is leaked, nothing is lost.
-  void finish() {
-    held_.clear();
-    const auto drain = [this] {
-      ledger_->take_writes(writes_);
-      for (const MarkWrite& write : writes_) {
-        apply(write);
-        ledger_->written(write);
-      }
-      writes_.clear();
-    };
-    drain();
-    const auto before = ledger_->snapshot(now_);
-    (void)ledger_->trim(true);
-    drain();
-    REQUIRE_FALSE(ledger_->trim(true));
-    start();
-    const auto after = ledger_->snapshot(now_);
-    for (size_t i = 0; i < before.size(); ++i) {
-      REQUIRE(before[i].reserved == 0);
-      // After a step back of the clock an earlier window may be open again: with what it had used.
-      if (after[i].window == before[i].window) REQUIRE(after[i].settled == before[i].settled);
-    }
-  }
-
-  std::mt19937_64 random_;
-  Time now_;
-  std::vector<AccountSpec> specs_;
-  std::map<AccountKey, Mark> store_;
-  std::vector<std::unique_ptr<Ledger>> ledgers_;  // crashed ones stay for their reservations
-  Ledger* ledger_ = nullptr;
-  std::vector<Account*> binding_;
-  std::vector<MarkWrite> writes_;
-  std::vector<Held> held_;
-  std::map<std::pair<AccountKey, Time>, Truth> truth_;
-  bool crashed_ = false;  // since the last check()
-};
-
-TEST_CASE("1,000 simulated sidecars with crashes, I/O errors and clock jumps",
-          "[ledger][simulation]") {
-  for (uint64_t seed = 1; seed <= 1000; ++seed) {
-    INFO("seed " << seed);
-    Simulation(seed).run(300);
-  }
 }
 
 }  // namespace

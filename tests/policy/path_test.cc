@@ -330,7 +330,8 @@ TEST_CASE("path: no reading of what is forwarded leaves the route") {
       "x",          "5c",        "%2525",     "%32",
       "%65",        "0",         "%e2%88%95", "%25e0%2580%25ae"};
   std::mt19937 random(20261122);
-  const int rounds = std::getenv("REEVE_TEST_LONG") != nullptr ? 1000000 : 20000;
+  const char* wanted = std::getenv("REEVE_TEST_LONG");
+  const int rounds = wanted != nullptr && wanted[0] == '1' ? 1000000 : 20000;
   int passed = 0;
   NormalPath out;
   for (int round = 0; round < rounds; ++round) {

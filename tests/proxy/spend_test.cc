@@ -94,7 +94,7 @@ class ShelfStore : public store::Store {
 };
 
 std::unique_ptr<Treasury> treasury_on(Shelf& shelf, std::chrono::milliseconds quiet = kNever) {
-  auto treasury = Treasury::open(std::make_unique<ShelfStore>(shelf), quiet);
+  auto treasury = Treasury::open(std::make_unique<ShelfStore>(shelf), {.quiet = quiet});
   REQUIRE(treasury);
   return std::move(*treasury);
 }
@@ -255,6 +255,31 @@ TEST_CASE("a quiet account gives back what it does not use; a restart counts the
   const auto treasury = treasury_on(shelf);
   (void)treasury->bind(specs, Time{});
   CHECK(treasury->snapshot(Time{})[0].settled == 3 * kCall);
+}
+
+TEST_CASE("what is forgotten is charged, and budgets that run out are told of", "[spend]") {
+  Shelf shelf;
+  using std::chrono::milliseconds;
+  auto opened = Treasury::open(
+      std::make_unique<ShelfStore>(shelf),
+      {.quiet = milliseconds(1), .ttl = milliseconds(1), .ttl_check = milliseconds(1)});
+  REQUIRE(opened);
+  Treasury& treasury = **opened;
+  std::promise<std::string> heard;
+  std::atomic<bool> told{false};
+  treasury.listen([&](const policy::Notice& notice) {
+    if (notice.kind != policy::Notice::Kind::kSpent || told.exchange(true)) return;
+    heard.set_value(notice.account->key().budget);
+  });
+  AccountSpec spec = calls_per_day("b", 10);
+  spec.period = policy::Period::kTotal;
+  const auto binding = treasury.bind({&spec, 1}, Time{});
+  auto forgotten = reserve(treasury, binding, 10 * kCall);
+  REQUIRE(forgotten);
+  CHECK(heard.get_future().get() == "b");
+  while (forgotten->open()) std::this_thread::yield();
+  CHECK_FALSE(forgotten->release());
+  CHECK(treasury.snapshot(Time{})[0].settled == 10 * kCall);
 }
 
 TEST_CASE("who waits at the end is refused", "[spend]") {
