@@ -2,7 +2,6 @@
 // tests/policy/parse_test.cc and the files of tests/data/policies/bad.
 #include <fmt/format.h>
 
-
 #include "policy/parse_amounts.h"
 #include "policy/parse_sections.h"
 #include "policy/spiffe_id.h"

@@ -7,25 +7,20 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <boost/asio/ip/address.hpp>
-#include <boost/asio/local/stream_protocol.hpp>
 #include <boost/asio/posix/basic_stream_descriptor.hpp>
 #include <list>
 #include <memory>
 
 #include "policy/json.h"
 #include "proxy/clock.h"
-#include "proxy/http/parser.h"
 #include "proxy/http/writer.h"
 #include "proxy/mcp/event_stream.h"
 #include "proxy/mcp/reply.h"
-#include "proxy/net/connect.h"
+#include "proxy/stdio/bridge_exchange.h"
 
 namespace reeve::stdio {
 namespace {
 
-constexpr size_t kHeadBytes = 64 * 1024;
-constexpr size_t kBufferBytes = 2 * kHeadBytes;
 constexpr int kInternalError = -32603;
 constexpr std::chrono::milliseconds kReconnect{1000}, kLook{20};
 constexpr std::chrono::seconds kLastAnswers{10};
@@ -46,115 +41,6 @@ void put_line(std::string_view message) {
     if (n > 0) rest.remove_prefix(static_cast<size_t>(n));
   }
 }
-
-// One HTTP exchange on a connection of its own.
-class Exchange {
- public:
-  Exchange(net::asio::io_context& context, Address sidecar, size_t body_bytes)
-      : context_(context),
-        sidecar_(std::move(sidecar)),
-        parser_({kHeadBytes}),
-        body_bytes_(body_bytes),
-        buffer_(kBufferBytes, '\0') {}
-
-  std::string key;  // of the request, to be cancelled by
-
-  // Sends and reads the answer's head. False when the sidecar cannot be reached or speaks nonsense.
-  net::Task<bool> begin(std::string_view method, const std::string& head, std::string_view body) {
-    auto stream = co_await net::connect(endpoint(), context_.get_executor(), nullptr, pending_);
-    if (!stream) co_return false;
-    stream_.emplace(std::move(*stream));
-    std::string out = head;
-    out += body;
-    if (cancelled_ || !co_await stream_->write(out)) co_return false;
-    parser_.reset(method);
-    for (;;) {
-      if (!co_await fill()) co_return false;
-      const http::Progress progress = parser_.parse({buffer_.data(), end_});
-      if (progress == http::Progress::kFault) co_return false;
-      if (progress == http::Progress::kDone) break;
-    }
-    const http::ResponseHead& answer = parser_.head();
-    status_ = answer.status;
-    type_ = answer.fields.single("content-type").value_or("");
-    session_ = answer.fields.single("mcp-session-id").value_or("");
-    decoder_.start(answer.framing, answer.content_length);
-    done_ = answer.framing == http::Framing::kNone ||
-            (answer.framing == http::Framing::kLength && answer.content_length == 0);
-    begin_ = parser_.head_bytes();
-    co_return true;
-  }
-
-  int status() const { return status_; }
-  const std::string& session() const { return session_; }
-  bool events() const { return type_.starts_with("text/event-stream"); }
-
-  // The next bytes of the body; empty at the end, which whole() tells apart from a break.
-  net::Task<std::string_view> next() {
-    while (!done_) {
-      const http::BodyDecoder::Step step =
-          decoder_.step(std::string_view(buffer_).substr(begin_, end_ - begin_));
-      begin_ += step.consumed;
-      done_ = step.done;
-      if (step.fault) co_return std::string_view{};
-      if (!step.data.empty()) co_return step.data;
-      if (step.consumed > 0) continue;
-      begin_ = end_ = 0;
-      if (!co_await fill()) {
-        done_ = decoder_.complete_at_close();
-        co_return std::string_view{};
-      }
-    }
-    co_return std::string_view{};
-  }
-  bool whole() const { return done_; }
-
-  net::Task<std::string> rest() {
-    std::string all;
-    for (;;) {
-      const std::string_view data = co_await next();
-      if (data.empty() || all.size() + data.size() > body_bytes_) break;
-      all += data;
-    }
-    co_return all;
-  }
-
-  void cancel() {
-    cancelled_ = true;
-    if (stream_) stream_->close();
-    pending_.close();
-  }
-  bool cancelled() const { return cancelled_; }
-
- private:
-  net::Task<bool> fill() {
-    if (end_ == buffer_.size()) co_return false;
-    net::ErrorCode ec;
-    const size_t n = co_await stream_->read_some(buffer_.data() + end_, buffer_.size() - end_, ec);
-    end_ += n;
-    co_return n > 0;
-  }
-
-  net::Endpoint endpoint() const {
-    if (sidecar_.is_unix()) return net::asio::local::stream_protocol::endpoint(sidecar_.unix_path);
-    net::ErrorCode ignored;
-    return net::asio::ip::tcp::endpoint(net::asio::ip::make_address(sidecar_.host, ignored),
-                                        sidecar_.port);
-  }
-
-  net::asio::io_context& context_;
-  net::Pending pending_;
-  const Address sidecar_;
-  std::optional<net::Stream> stream_;
-  http::ResponseParser parser_;
-  http::BodyDecoder decoder_;
-  const size_t body_bytes_;
-  std::string buffer_;
-  size_t begin_ = 0, end_ = 0;
-  int status_ = 0;
-  std::string type_, session_;
-  bool done_ = false, cancelled_ = false;
-};
 
 class Bridge {
  public:
@@ -236,7 +122,7 @@ class Bridge {
     }
     co_await finish();
     if (!session_.empty()) {
-      Exchange exchange(context_, config_.sidecar, config_.body_bytes);
+      BridgeExchange exchange(context_, config_.sidecar, config_.body_bytes);
       co_await exchange.begin("DELETE", head("DELETE", nullptr, 0), {});
     }
   }
@@ -267,7 +153,7 @@ class Bridge {
     }
     const bool waits =
         message->id.empty() || message->method.empty() || message->method == "initialize";
-    auto exchange = std::make_shared<Exchange>(context_, config_.sidecar, config_.body_bytes);
+    auto exchange = std::make_shared<BridgeExchange>(context_, config_.sidecar, config_.body_bytes);
     exchange->key = message->id_key;
     under_way_.push_back(exchange);
     if (waits) {
@@ -278,7 +164,8 @@ class Bridge {
     }
   }
 
-  net::Task<void> send(std::shared_ptr<Exchange> exchange, std::string line, Outgoing message) {
+  net::Task<void> send(std::shared_ptr<BridgeExchange> exchange, std::string line,
+                       Outgoing message) {
     const bool asked = !message.id.empty() && !message.method.empty();
     const std::string head_text = head("POST", &message, line.size());
     asked_ += asked ? 1 : 0;
@@ -305,7 +192,7 @@ class Bridge {
   }
 
   // Whether it was the answer.
-  bool pass_body(Exchange& exchange, const std::string& body, const Outgoing& message) {
+  bool pass_body(BridgeExchange& exchange, const std::string& body, const Outgoing& message) {
     if (message.method == "initialize" && exchange.status() == 200) {
       session_ = exchange.session();
       version_ = agreed_version(body);
@@ -340,7 +227,7 @@ class Bridge {
   }
 
   // Whether the answer to `key` was among them.
-  net::Task<bool> pass_events(Exchange& exchange, std::string key) {
+  net::Task<bool> pass_events(BridgeExchange& exchange, std::string key) {
     mcp::EventStreamParser parser(config_.body_bytes);
     bool answered = false;
     const auto on_event = [&](const mcp::Event& event) {
@@ -372,7 +259,8 @@ class Bridge {
     if (std::exchange(listening_, true)) co_return;
     net::Timer pause(context_);
     for (;;) {
-      auto exchange = std::make_shared<Exchange>(context_, config_.sidecar, config_.body_bytes);
+      auto exchange =
+          std::make_shared<BridgeExchange>(context_, config_.sidecar, config_.body_bytes);
       under_way_.push_back(exchange);
       const std::string head_text = head("GET", nullptr, 0);
       const bool begun = co_await exchange->begin("GET", head_text, {});
@@ -389,7 +277,7 @@ class Bridge {
   const BridgeConfig& config_;
   net::asio::io_context context_{1};
   Descriptor input_;
-  std::list<std::shared_ptr<Exchange>> under_way_;
+  std::list<std::shared_ptr<BridgeExchange>> under_way_;
   std::string session_, version_, last_event_;
   size_t asked_ = 0;  // requests under way
   bool is_file_ = false;
