@@ -87,6 +87,25 @@ std::string shown(std::string_view text) {
   return result;
 }
 
+std::string visible(std::string_view text, size_t most) {
+  std::string out;
+  for (size_t at = 0; at < text.size();) {
+    const CodePoint point = decode_utf8(text, at);
+    const size_t length = std::max<size_t>(point.length, 1);
+    const std::string_view one = text.substr(at, length);
+    at += length;
+    if (point.length == 0) {
+      out += fmt::format("\\x{:02x}", static_cast<uint8_t>(one[0]));
+    } else if (hidden_character(one) != nullptr) {
+      out += fmt::format("\\u{:04x}", point.value);
+    } else {
+      out += one;
+    }
+    if (out.size() >= most) return out + (at < text.size() ? "…" : "");
+  }
+  return out;
+}
+
 std::string listed(std::initializer_list<std::string_view> words) {
   return fmt::format("{}", fmt::join(words, ", "));
 }

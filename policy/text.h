@@ -34,6 +34,10 @@ bool equals_ignoring_case(std::string_view a, std::string_view b);
 // `text` as a message may show it: cut at 80 bytes, characters that do not show as `?`.
 std::string shown(std::string_view text);
 
+// `text` as a person may safely read it: control, bidirectional and zero-width characters as \u
+// escapes, bytes that are not UTF-8 as \x escapes, cut at `most` bytes.
+std::string visible(std::string_view text, size_t most);
+
 // "a, b, c"
 std::string listed(std::initializer_list<std::string_view> words);
 

@@ -9,6 +9,7 @@
 #include <boost/asio/ip/address.hpp>
 #include <cstring>
 
+#include "policy/json.h"
 #include "proxy/clock.h"
 #include "proxy/http/parser.h"
 #include "proxy/http/writer.h"
@@ -30,9 +31,46 @@ bool same_hash(const policy::Sha256& a, const policy::Sha256& b) {
 }
 
 std::string problem(int status, std::string_view detail) {
-  return fmt::format(
-      "{{\"type\":\"about:blank\",\"title\":\"{}\",\"status\":{},\"detail\":\"{}\"}}",
-      http::reason_phrase(status), status, detail);
+  std::string out =
+      fmt::format("{{\"type\":\"about:blank\",\"title\":\"{}\",\"status\":{},\"detail\":",
+                  http::reason_phrase(status), status);
+  json::append_string(out, detail);
+  return out + "}";
+}
+
+constexpr std::string_view kApprovals = "/v1/approvals";
+constexpr size_t kBodyBytes = 16 * 1024;
+constexpr size_t kDrainedBytes = 256 * 1024;
+
+// `begun` is what came with the head. Nothing where the body is too large, malformed or cut short.
+// What is too large is read for a while all the same, so that the answer reaches who sends it.
+net::Task<std::optional<std::string>> read_body(net::Stream& stream, const http::RequestHead& head,
+                                                std::string begun) {
+  http::BodyDecoder decoder;
+  decoder.start(head.framing, head.content_length);
+  std::string body, rest = std::move(begun);
+  size_t received = 0;
+  bool done = head.framing == http::Framing::kNone ||
+              (head.framing == http::Framing::kLength && head.content_length == 0);
+  while (!done) {
+    for (size_t used = 0; !done && used < rest.size();) {
+      const http::BodyDecoder::Step step = decoder.step(std::string_view(rest).substr(used));
+      if (step.fault) co_return std::nullopt;
+      received += step.data.size();
+      if (received <= kBodyBytes) body += step.data;
+      used += step.consumed;
+      done = step.done;
+      if (step.consumed == 0) break;
+    }
+    if (done || received > kDrainedBytes) break;
+    char piece[4096];
+    net::ErrorCode ec;
+    const size_t n = co_await stream.read_some(piece, sizeof piece, ec);
+    if (n == 0) co_return std::nullopt;
+    rest.assign(piece, n);
+  }
+  if (received > kBodyBytes) co_return std::nullopt;
+  co_return body;
 }
 
 }  // namespace
@@ -42,6 +80,10 @@ struct Admin::Answer {
   std::string_view type = "application/json";
   std::string body;
 };
+
+Admin::Answer Admin::refuse(int status, std::string_view detail) {
+  return Answer{status, "application/problem+json", problem(status, detail)};
+}
 
 Admin::Admin(const AdminConfig& config, AdminViews views, size_t most_connections,
              net::asio::io_context& context)
@@ -128,6 +170,14 @@ net::Task<void> Admin::serve(std::shared_ptr<net::Stream> stream) {
     if (progress == http::Progress::kFault) {
       reply = {parser.fault().status, "application/problem+json",
                problem(parser.fault().status, parser.fault().detail)};
+    } else if (parser.head().path.substr(0, kApprovals.size()) == kApprovals) {
+      const http::RequestHead& head = parser.head();
+      head_request = head.method == "HEAD";
+      if (head.framing != http::Framing::kNone) keep = false;  // what is behind it is the body's
+      auto body = co_await read_body(
+          *stream, head, {buffer.data() + parser.head_bytes(), filled - parser.head_bytes()});
+      reply = body ? co_await answer_approvals(head, std::move(*body))
+                   : refuse(413, "a body here is 16 KiB at most");
     } else {
       const http::RequestHead& head = parser.head();
       head_request = head.method == "HEAD";
@@ -176,29 +226,55 @@ bool Admin::host_is_own(std::string_view authority) const {
   });
 }
 
-std::optional<AdminRole> Admin::role_of(const http::Fields& fields) const {
+std::optional<Admin::Caller> Admin::caller_of(const http::Fields& fields) const {
   const auto field = fields.single("authorization");
   if (!field) return std::nullopt;
   std::string scratch;
   const auto token = bearer_token(*field, false, scratch);
   if (!token) return std::nullopt;
   const policy::Sha256 hash = sha256(*token);
-  std::optional<AdminRole> role;
-  if (config_.token_sha256 && same_hash(*config_.token_sha256, hash)) role = AdminRole::kOperator;
-  for (const Person& person : config_.people) {
-    if (same_hash(person.token_sha256, hash)) role = person.role;
+  std::optional<Caller> caller;
+  if (config_.token_sha256 && same_hash(*config_.token_sha256, hash)) {
+    caller = Caller{AdminRole::kOperator, {}};
   }
-  return role;
+  for (const Person& person : config_.people) {
+    if (same_hash(person.token_sha256, hash)) caller = Caller{person.role, person.name};
+  }
+  return caller;
 }
 
-Admin::Answer Admin::answer(const http::RequestHead& head) {
-  const auto refuse = [](int status, std::string_view detail) {
-    return Answer{status, "application/problem+json", problem(status, detail)};
-  };
+std::optional<Admin::Answer> Admin::refuse_stranger(const http::RequestHead& head) {
   if (!host_is_own(head.authority)) {
     return refuse(403, "Host is not this sidecar's; add the name to admin.hosts");
   }
   if (head.fields.count("origin") > 0) return refuse(403, "requests from web pages are refused");
+  return std::nullopt;
+}
+
+Admin::Answer Admin::failed_sign_in() {
+  const auto second =
+      std::chrono::duration_cast<std::chrono::seconds>(steady_now().time_since_epoch()).count();
+  if (second != failure_second_) {
+    failure_second_ = second;
+    failures_ = 0;
+  }
+  if (++failures_ > kFailuresPerSecond) return refuse(429, "too many failed sign-ins");
+  return refuse(401, "send the admin token or a person's token as `Authorization: Bearer`");
+}
+
+net::Task<Admin::Answer> Admin::answer_approvals(const http::RequestHead& head, std::string body) {
+  if (auto refusal = refuse_stranger(head)) co_return std::move(*refusal);
+  const auto caller = caller_of(head.fields);
+  if (!caller) co_return failed_sign_in();
+  AdminReply reply = co_await views_.approvals(
+      {std::string(head.method), std::string(head.path), std::string(head.query), std::move(body),
+       caller->person, caller->role, !config_.people.empty()});
+  if (reply.status < 400) co_return Answer{reply.status, "application/json", std::move(reply.body)};
+  co_return refuse(reply.status, reply.body);
+}
+
+Admin::Answer Admin::answer(const http::RequestHead& head) {
+  if (auto refusal = refuse_stranger(head)) return std::move(*refusal);
   if (head.method != "GET" && head.method != "HEAD") {
     return refuse(405, "this version of the admin side is read with GET");
   }
@@ -210,16 +286,7 @@ Admin::Answer Admin::answer(const http::RequestHead& head) {
     return {503, "text/plain", *why + "\n"};
   }
   const bool is_open = path == "/metrics" && !config_.metrics_need_token;
-  if (!is_open && !role_of(head.fields)) {
-    const auto second =
-        std::chrono::duration_cast<std::chrono::seconds>(steady_now().time_since_epoch()).count();
-    if (second != failure_second_) {
-      failure_second_ = second;
-      failures_ = 0;
-    }
-    if (++failures_ > kFailuresPerSecond) return refuse(429, "too many failed sign-ins");
-    return refuse(401, "send the admin token or a person's token as `Authorization: Bearer`");
-  }
+  if (!is_open && !caller_of(head.fields)) return failed_sign_in();
   if (path == "/metrics")
     return {200, "text/plain; version=0.0.4; charset=utf-8", views_.metrics()};
   if (path == "/v1/agents") return {200, "application/json", views_.agents()};
@@ -228,7 +295,7 @@ Admin::Answer Admin::answer(const http::RequestHead& head) {
   if (path == "/v1/upstreams") return {200, "application/json", views_.upstreams()};
   return refuse(404,
                 "known are /livez, /readyz, /metrics, /v1/agents, /v1/budgets, /v1/policy, "
-                "/v1/upstreams");
+                "/v1/upstreams, /v1/approvals");
 }
 
 }  // namespace reeve

@@ -17,14 +17,30 @@
 
 namespace reeve {
 
+// A request of a proven operator or person, for what does more than show.
+struct AdminCall {
+  std::string method;
+  std::string path;
+  std::string query;
+  std::string body;
+  std::string person;  // empty: the admin token
+  AdminRole role = AdminRole::kViewer;
+  bool has_people = false;  // reeve.yaml names people, so the admin token stands for none of them
+};
+struct AdminReply {
+  int status = 200;
+  std::string body;  // JSON; of a refusal its sentence
+};
+
 // What the admin side shows; called on its own thread.
 struct AdminViews {
   std::function<std::string()> metrics;
-  std::function<std::optional<std::string>()> not_ready;  // why, or nothing
-  std::function<std::string()> agents;                    // JSON
-  std::function<std::string()> budgets;                   // JSON
-  std::function<std::string()> policy;                    // JSON
-  std::function<std::string()> upstreams;                 // JSON
+  std::function<std::optional<std::string>()> not_ready;      // why, or nothing
+  std::function<std::string()> agents;                        // JSON
+  std::function<std::string()> budgets;                       // JSON
+  std::function<std::string()> policy;                        // JSON
+  std::function<std::string()> upstreams;                     // JSON
+  std::function<net::Task<AdminReply>(AdminCall)> approvals;  // /v1/approvals and below
 };
 
 class Admin {
@@ -43,9 +59,17 @@ class Admin {
   struct Answer;
   net::Task<void> accept();
   net::Task<void> serve(std::shared_ptr<net::Stream> stream);
+  static Answer refuse(int status, std::string_view detail);
   Answer answer(const http::RequestHead& head);
   bool host_is_own(std::string_view authority) const;
-  std::optional<AdminRole> role_of(const http::Fields& fields) const;
+  struct Caller {
+    AdminRole role = AdminRole::kViewer;
+    std::string person;  // empty: the admin token
+  };
+  std::optional<Caller> caller_of(const http::Fields& fields) const;
+  std::optional<Answer> refuse_stranger(const http::RequestHead& head);
+  Answer failed_sign_in();
+  net::Task<Answer> answer_approvals(const http::RequestHead& head, std::string body);
 
   const AdminConfig& config_;
   AdminViews views_;

@@ -12,6 +12,7 @@
 #include <cstdio>
 #include <limits>
 
+#include "proxy/approvals/admin.h"
 #include "proxy/audit/files.h"
 #include "proxy/log.h"
 #include "proxy/policy_files.h"
@@ -59,8 +60,14 @@ Result<std::unique_ptr<App>> App::create(Config config, Diagnostics& diagnostics
   if (!store) return store.error();
   auto treasury = Treasury::open(std::move(*store));
   if (!treasury) return treasury.error();
+  auto questions = store::SqliteApprovalStore::open(folder->file("approvals.db"));
+  if (!questions) return questions.error();
+  auto desk =
+      approvals::Desk::open(std::move(*questions), *record->journal,
+                            {.audit_path = config.audit.path, .limits = {}, .listener = {}});
+  if (!desk) return desk.error();
   std::unique_ptr<App> app(new App(std::move(config), std::move(*folder), std::move(*record),
-                                   std::move(*treasury), std::move(policy)));
+                                   std::move(*treasury), std::move(*desk), std::move(policy)));
   app->seen_ = std::move(seen);
   if (!app->services_.transport.load(diagnostics)) return Error{"TLS cannot be used"};
   for (const auto& worker : app->workers_) {
@@ -110,7 +117,8 @@ Result<App::Record> App::open_record(const Config& config, const store::StateFol
 }
 
 App::App(Config config, store::StateFolder folder, Record record,
-         std::unique_ptr<Treasury> treasury, std::shared_ptr<const policy::PolicySet> policy)
+         std::unique_ptr<Treasury> treasury, std::unique_ptr<approvals::Desk> approvals,
+         std::shared_ptr<const policy::PolicySet> policy)
     : config_(std::move(config)),
       folder_(std::move(folder)),
       journal_(std::move(record.journal)),
@@ -119,7 +127,8 @@ App::App(Config config, store::StateFolder folder, Record record,
       descriptors_(plan_descriptors(raise_descriptor_limit(descriptors_wanted(config_)),
                                     config_.threads, config_.listeners.size(),
                                     config_.limits.connections)),
-      services_{config_, descriptors_, *journal_, *treasury_, metrics_, {}, {}, {}, {}, {}},
+      services_{config_, descriptors_, *journal_, *treasury_, std::move(approvals), metrics_, {},
+                {},      {},           {},        {}},
       watch_timer_(context_),
       drain_timer_(context_) {
   audit::SealerOptions sealing{.path = config_.audit.path, .keep = config_.audit.keep};
@@ -190,6 +199,7 @@ int App::run() {
   context_.run();
   for (const auto& worker : workers_) worker->join();
   services_.stdio.stop();
+  services_.approvals->stop();
   const auto settled = treasury_->stop();
   if (!settled) log(LogLevel::kError, settled.error().message);
   record_knocks(services_, std::numeric_limits<int64_t>::max(), wall_now());
@@ -227,6 +237,7 @@ net::Task<void> App::drain() {
   log(LogLevel::kInfo, "draining: no new connections; calls in flight may finish");
   services_.transport.close_sockets();
   for (const auto& worker : workers_) worker->drain();
+  services_.approvals->drain();
   const Steady deadline = steady_now() + config_.limits.drain;
   for (;;) {
     size_t left = 0;
@@ -321,6 +332,7 @@ Gauges App::gauges() {
   g.tls_reloads_ok = services_.transport.reloads_ok();
   g.tls_reloads_failed = services_.transport.reloads_failed();
   g.tls_handshakes_failed = services_.transport.handshakes_failed();
+  g.approvals = services_.approvals->counts();
   g.connections = services_.connections.load(std::memory_order_relaxed);
   return g;
 }
@@ -372,6 +384,9 @@ AdminViews App::views() {
       list.push_back(std::move(row));
     }
     return bj::serialize(bj::object{{"budgets", std::move(list)}});
+  };
+  views.approvals = [this](AdminCall call) {
+    return approvals::serve_admin(*services_.approvals, snapshot_->policy, std::move(call));
   };
   views.upstreams = [this] { return to_json(upstream_statuses()); };
   views.policy = [this] {

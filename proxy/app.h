@@ -40,7 +40,7 @@ class App {
   };
   static Result<Record> open_record(const Config& config, const store::StateFolder& folder);
   App(Config config, store::StateFolder folder, Record record, std::unique_ptr<Treasury> treasury,
-      std::shared_ptr<const policy::PolicySet> policy);
+      std::unique_ptr<approvals::Desk> approvals, std::shared_ptr<const policy::PolicySet> policy);
 
   std::shared_ptr<const Snapshot> make_snapshot(std::shared_ptr<const policy::PolicySet> policy);
   void reload();

@@ -36,7 +36,7 @@ std::optional<Config> read(const yaml::Document& document, Diagnostics& diagnost
   const yaml::Node& root = document.root;
   if (!r.keys(root, "the configuration",
               {{"listen", "admin", "policy", "state", "audit", "upstreams", "limits", "dial",
-                "threads"},
+                "threads", "approvals"},
                {"fleet", "busy_poll"}})) {
     return std::nullopt;
   }
@@ -50,6 +50,7 @@ std::optional<Config> read(const yaml::Document& document, Diagnostics& diagnost
   if (const yaml::Node* node = root.find("audit")) config::read_audit(r, *node, config);
   config::read_upstreams(r, root, config);
   if (const yaml::Node* node = root.find("limits")) config::read_limits(r, *node, config);
+  if (const yaml::Node* node = root.find("approvals")) config::read_approvals(r, *node, config);
   if (const yaml::Node* node = root.find("dial")) config::read_dial(r, *node, config);
   if (const yaml::Node* node = root.find("threads")) config::read_threads(r, *node, config);
   if (r.has_errors()) return std::nullopt;
@@ -89,6 +90,29 @@ std::optional<std::vector<ListenerConfig>> load_listeners(const std::string& pat
   config::read_listeners(r, document->root, config);
   if (r.has_errors()) return std::nullopt;
   return config.listeners;
+}
+
+std::optional<AdminAccess> load_admin_access(const std::string& path, Diagnostics& diagnostics) {
+  const auto document = parse_file(path, diagnostics);
+  if (!document) return std::nullopt;
+  config::Reader r(*document, diagnostics);
+  const yaml::Node* admin = document->root.find("admin");
+  const yaml::Node* at = admin && admin->is_mapping() ? admin->find("address") : nullptr;
+  if (at == nullptr) {
+    diagnostics.error({path},
+                      "has no `admin: {address: IP:PORT, token: …}`, where a running "
+                      "sidecar could be asked");
+    return std::nullopt;
+  }
+  const auto address = r.address(*at);
+  if (r.has_errors() || !address) return std::nullopt;
+  AdminAccess access{*address, {}, admin->find("people") != nullptr};
+  if (const yaml::Node* token = admin->find("token")) {
+    Diagnostics missing;  // a person's own token may stand in for it
+    access.token = config::Reader(*document, missing).text(*token);
+    if (missing.has_errors()) access.token.clear();
+  }
+  return access;
 }
 
 }  // namespace reeve

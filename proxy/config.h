@@ -116,6 +116,19 @@ struct AuditConfig {
   bool anchor_to_stdout = false;  // each checkpoint goes to standard output as well
 };
 
+// How calls wait for people.
+struct ApprovalsConfig {
+  // How long a call is held before it is told that it is pending: of legacy MCP without and with a
+  // progress token, and of modern MCP, whose client then comes back by itself.
+  std::chrono::milliseconds hold_max{50'000};
+  std::chrono::milliseconds hold_max_progress{210'000};
+  std::chrono::milliseconds leg{45'000};
+  std::chrono::milliseconds progress{5'000};  // between signs of life on a stream
+  size_t held = 1000;                         // calls that wait on their connection, at once
+  size_t held_bytes = 256 * 1024 * 1024;      // of their bodies together
+  std::string url;                            // where people answer, for agents and webhooks
+};
+
 struct Config {
   std::string file;
   std::vector<ListenerConfig> listeners;
@@ -125,6 +138,7 @@ struct Config {
   AuditConfig audit;
   std::vector<UpstreamConfig> upstreams;
   LimitsConfig limits;
+  ApprovalsConfig approvals;
   std::vector<net::Cidr> dial_allow;  // what tunnels may reach besides public addresses
   unsigned threads = 1;
 
@@ -138,6 +152,15 @@ std::optional<Config> load_config(const std::string& path, Diagnostics& diagnost
 // The listeners alone: for who calls the sidecar, and need not have what the rest refers to.
 std::optional<std::vector<ListenerConfig>> load_listeners(const std::string& path,
                                                           Diagnostics& diagnostics);
+
+// Where the admin side is, and the token that reeve.yaml names for it, for commands that call it.
+// The token is empty where there is none, or where what it refers to is not at hand.
+struct AdminAccess {
+  Address address;
+  std::string token;
+  bool has_people = false;
+};
+std::optional<AdminAccess> load_admin_access(const std::string& path, Diagnostics& diagnostics);
 
 }  // namespace reeve
 

@@ -28,6 +28,7 @@ enum class Phase : uint8_t {
   kAnswer,     // for the next piece of an answer: cut it off
   kStream,     // bytes flow; no deadline
   kTunnel,     // for bytes of a tunnel: close both sides
+  kHeld,       // for people; no deadline
   kLinger,     // for the agent to read the last answer: close
 };
 

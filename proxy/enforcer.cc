@@ -9,6 +9,7 @@
 
 #include <algorithm>
 
+#include "proxy/approvals/ask.h"
 #include "proxy/body.h"
 #include "proxy/forward.h"
 #include "proxy/forward_proxy.h"
@@ -143,8 +144,10 @@ bool decide(Exchange& x) {
     case policy::Verdict::kMalformed:
       return x.refuse(400, "malformed", x.decision.detail);
     case policy::Verdict::kAsk:
+      // A tunnel is enforced in report mode, too.
+      if (!x.snapshot->policy->report() || x.destination) return may_dial(x);
       return x.refuse_or_overlook(403, policy::to_string(x.decision.reason),
-                                  "Denied: nobody can be asked yet");
+                                  "Denied: a person would be asked");
     case policy::Verdict::kDeny:
       break;
   }
@@ -207,6 +210,38 @@ net::Step<bool> reserve(Exchange& x) {
   return reserve_from_store(x);
 }
 
+// A yes is for the call as it is decided now, by the policy and the budgets in force.
+net::Task<bool> decide_anew(Exchange& x) {
+  x.reservation.release();
+  const std::string agent = x.agent_info()->name;
+  x.agent.reset();
+  x.snapshot = x.worker.snapshot();
+  x.time = x.call.time = wall_now();
+  x.described = 0;
+  if (!prove_agent(x)) co_return false;
+  if (x.agent_info()->name != agent) {
+    co_return x.refuse(401, "unknown-agent", "the credential proves another agent by now");
+  }
+  // A new policy may read what the old one did not.
+  const bool reads = !x.is_mcp() && x.upstream && x.body_buffered && !x.call.args &&
+                     x.snapshot->policy->reads_body(x.call.upstream);
+  if (reads && !read_json_body(x)) co_return false;
+  co_return decide(x) && co_await reserve(x);
+}
+
+net::Task<bool> ask_people(Exchange& x) {
+  if (!co_await approvals::wait_for_people(x)) co_return false;
+  if (co_await decide_anew(x)) co_return co_await approvals::use_yes(x);
+  // Money may come back before the yes expires; a rule that forbids is an answer of its own.
+  if (!x.refusal->budget && x.refusal->status != 503) approvals::drop_yes(x);
+  co_return false;
+}
+
+net::Step<bool> ask(Exchange& x) {
+  if (x.decision.verdict != policy::Verdict::kAsk || x.overlooked) return true;
+  return ask_people(x);
+}
+
 // No record, no call.
 net::Step<bool> record_decision(Exchange& x) {
   write_decision(x);
@@ -238,8 +273,10 @@ void count(Exchange& x) {
   const Label upstream = x.upstream_label();
   const std::string_view action = x.call.action.empty() ? x.head.method : x.call.action;
   const bool malformed = x.refusal && x.refusal->reason == "malformed";
-  const policy::Verdict verdict = malformed   ? policy::Verdict::kMalformed
-                                  : x.refusal ? policy::Verdict::kDeny
+  const bool answered_here = x.asked && !x.asked->status.empty();
+  const policy::Verdict verdict = answered_here ? policy::Verdict::kAllow
+                                  : malformed   ? policy::Verdict::kMalformed
+                                  : x.refusal   ? policy::Verdict::kDeny
                                   : x.overlooked && x.decision.allowed() ? policy::Verdict::kDeny
                                                                          : x.decision.verdict;
   const double upstream_seconds =
@@ -318,11 +355,17 @@ net::Task<void> handle(Exchange& x) {
   if (!prove_agent(x)) co_return co_await refuse(x);
   const UnderWay under_way(x);
   if (!under_way.fits(x)) co_return co_await refuse(x);
+  if (!asks_forward_proxy(x) && approvals::asks_for_status(x)) {
+    co_await approvals::read_status(x);
+    co_return co_await refuse(x);
+  }
   if (!find_upstream(x)) co_return co_await refuse(x);
   if (!co_await read_call(x)) co_return co_await refuse(x);
+  approvals::note_cancelled(x);
   if (!decide(x)) co_return co_await refuse(x);
   if (!within_limits(x)) co_return co_await refuse(x);
   if (!co_await reserve(x)) co_return co_await refuse(x);
+  if (!co_await ask(x)) co_return co_await refuse(x);
   if (!co_await record_decision(x)) {
     x.refuse(503, "audit", "the record cannot be written");
     co_return co_await refuse(x);

@@ -8,6 +8,7 @@
 
 #include "policy/limits.h"
 #include "policy/path.h"
+#include "proxy/approvals/asked.h"
 #include "proxy/connection.h"
 #include "proxy/destination.h"
 #include "proxy/http/parser.h"
@@ -82,6 +83,7 @@ struct Exchange {
   policy::Admission admission;
   policy::Spend spend;
   policy::Reservation reservation;
+  std::unique_ptr<approvals::Asked> asked;  // null: nobody is asked about it
   std::optional<Refusal> refusal;
   // In report mode, what would have been its refusal; it is let through and recorded as such.
   std::optional<Refusal> overlooked;

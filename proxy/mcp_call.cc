@@ -4,6 +4,7 @@
 #include "proxy/mcp_call.h"
 
 #include "policy/selector.h"
+#include "proxy/approvals/ask.h"
 #include "proxy/body.h"
 #include "proxy/mcp/message.h"
 #include "proxy/worker.h"
@@ -121,6 +122,7 @@ net::Task<bool> read_post(Exchange& x) {
                              std::string(reader.message().id)});
   }
   x.message = &reader.message();
+  if (!approvals::take_request_state(x)) co_return false;
   name_call(x, *x.message);
   if (x.message->shape == mcp::Shape::kResponse) x.call.action = "response";
   co_return true;

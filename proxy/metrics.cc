@@ -121,6 +121,35 @@ struct Totals {
   Total<kDecisionBounds.size()> decision;
 };
 
+void add_approvals(std::vector<MetricFamily>& out, const approvals::Counts& counts) {
+  MetricFamily verdicts = family(
+      "reeve_approvals_total", "Questions to people and what became of them", MetricType::Counter);
+  for (const auto& [key, value] : counts.verdicts) {
+    add(verdicts, {label("agent", key.first), label("verdict", key.second)}).counter.value =
+        static_cast<double>(value);
+  }
+  out.push_back(std::move(verdicts));
+  MetricFamily pending =
+      family("reeve_approvals_pending", "Questions that nobody has answered", MetricType::Gauge);
+  add(pending, {}).gauge.value = static_cast<double>(counts.pending);
+  out.push_back(std::move(pending));
+  MetricFamily wait =
+      family("reeve_approval_wait_seconds",
+             "From a question to its yes, its no or the end of its time", MetricType::Histogram);
+  auto& histogram = add(wait, {}).histogram;
+  uint64_t seen = 0;
+  for (size_t i = 0; i < counts.waits.size(); ++i) {
+    seen += counts.waits[i];
+    const double bound = i < approvals::kWaitBounds.size()
+                             ? approvals::kWaitBounds[i]
+                             : std::numeric_limits<double>::infinity();
+    histogram.bucket.push_back({seen, bound});
+  }
+  histogram.sample_count = seen;
+  histogram.sample_sum = counts.wait_sum;
+  out.push_back(std::move(wait));
+}
+
 std::vector<MetricFamily> gauge_families(const Gauges& g) {
   std::vector<MetricFamily> out;
   struct Column {
@@ -190,6 +219,7 @@ std::vector<MetricFamily> gauge_families(const Gauges& g) {
   MetricFamily build = family("reeve_build_info", "This build of reeve", MetricType::Gauge);
   add(build, {label("version", kVersion)}).gauge.value = 1;
   out.push_back(std::move(build));
+  add_approvals(out, g.approvals);
   return out;
 }
 

@@ -20,6 +20,7 @@
 
 #include "policy/decision.h"
 #include "policy/money.h"
+#include "proxy/approvals/counts.h"
 
 namespace reeve {
 
@@ -50,6 +51,7 @@ struct Gauges {
   uint64_t tls_reloads_ok = 0, tls_reloads_failed = 0, tls_handshakes_failed = 0;
   int64_t connections = 0;
   std::string currency;
+  approvals::Counts approvals;
 };
 
 class Metrics {

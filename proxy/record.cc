@@ -119,6 +119,12 @@ void write_who_and_what(TextWriter& out, const Exchange& x) {
   member(out, "target", target_of(x));
 }
 
+void write_approval(TextWriter& out, const Exchange& x) {
+  if (!x.asked) return;
+  member(out, "approval", x.asked->record.id);
+  member(out, "approver", x.asked->approver);
+}
+
 // Both lines of a call begin alike, so the second finds its beginning in the first.
 void begin_line(std::string& out, Exchange& x) {
   if (x.described > 0) {
@@ -150,6 +156,7 @@ std::string_view trace_id(const http::Fields& fields) {
 std::string_view decision_name(const Exchange& x) {
   if (!x.agent && x.refusal && x.refusal->status == 401) return "unknown-agent";
   if (x.refusal && x.refusal->reason == "malformed") return "malformed";
+  if (x.refusal && x.asked && !x.asked->status.empty()) return "allow";
   if (x.refusal) return "deny";
   if (x.overlooked && x.decision.allowed()) return "deny";
   return policy::to_string(x.decision.verdict);
@@ -178,6 +185,7 @@ void write_decision(Exchange& x) {
     if (*why && (*why)->budget) member(out, "budget", (*why)->budget->budget);
     if (*why && (*why)->limit) member(out, "limit", (*why)->limit->limit->text);
   }
+  write_approval(out, x);
   member(out, "policy", x.snapshot->policy->sha256());
   if (x.spend.cost > 0 && !x.refusal) {
     number(out, "reserved", policy::format_decimal(x.spend.cost));
@@ -190,6 +198,7 @@ void write_outcome(Exchange& x) {
   member(out, "decision", decision_name(x));
   number(out, "status", static_cast<uint64_t>(x.status));
   member(out, "error", x.error);
+  write_approval(out, x);
   if (x.tries > 1) number(out, "tries", x.tries);
   if (x.spend.cost > 0) number(out, "cost", policy::format_decimal(x.cost));
   number(out, "bytes_in", x.bytes_in);

@@ -3,6 +3,7 @@
 // and what was asked. Tested end to end by tests/e2e.
 #include "proxy/relay.h"
 
+#include "proxy/approvals/answer.h"
 #include "proxy/http/writer.h"
 #include "proxy/mcp/event_stream.h"
 #include "proxy/mcp/list_filter.h"
@@ -111,6 +112,12 @@ class Answer {
   void head(const http::ResponseHead& head, http::Framing framing, uint64_t length,
             std::span<const http::Field> extra) {
     x_.status = head.status;
+    if (x_.asked && x_.asked->events_open) {
+      // It began while people were asked: what is no event yet becomes one.
+      framing_ = http::Framing::kChunked;
+      collects_ = !media_type_is(head.fields, "text/event-stream");
+      return;
+    }
     framing_ = framing;
     if (framing == http::Framing::kChunked && x_.head.minor_version == 0) {
       framing_ = http::Framing::kUntilClose;
@@ -124,7 +131,9 @@ class Answer {
 
   void body(std::string_view data) {
     x_.bytes_out += data.size();
-    if (framing_ == http::Framing::kChunked) {
+    if (collects_) {
+      collected_ += data;
+    } else if (framing_ == http::Framing::kChunked) {
       http::write_chunk_header(out_, data.size());
       out_ += data;
       out_ += "\r\n";
@@ -134,7 +143,10 @@ class Answer {
   }
 
   void end() {
-    if (framing_ == http::Framing::kChunked) out_ += "0\r\n\r\n";
+    if (collects_) {
+      approvals::append_collected(out_, x_, collected_);
+    } else if (framing_ == http::Framing::kChunked)
+      out_ += "0\r\n\r\n";
   }
 
   net::Step<bool> flush() {
@@ -159,6 +171,8 @@ class Answer {
   Exchange& x_;
   std::string& out_;
   http::Framing framing_ = http::Framing::kNone;
+  bool collects_ = false;
+  std::string collected_;
 };
 
 net::Task<RelayEnd> pass_through(Exchange& x, UpstreamConnection& from, BodyReader& body) {
@@ -249,6 +263,7 @@ net::Task<RelayEnd> filter_json(Exchange& x, UpstreamConnection& from, BodyReade
   Answer answer(x);
   answer.head(anew, http::Framing::kLength, bytes.size(), {});
   answer.body(bytes);
+  answer.end();
   if (!co_await answer.flush()) co_return RelayEnd::kBroken;
   co_return RelayEnd::kWhole;
 }

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "policy/json.h"
+#include "proxy/approvals/answer.h"
 #include "proxy/http/writer.h"
 #include "proxy/mcp/reply.h"
 #include "proxy/record.h"
@@ -79,7 +80,10 @@ std::string problem(const Exchange& x) {
   const Refusal& refusal = *x.refusal;
   std::string out = "{\"type\":\"about:blank\"";
   const bool busy = refusal.reason == "busy";
-  member(out, "title", busy ? "Upstream busy" : title_of(refusal.status));
+  member(out, "title",
+         busy                          ? "Upstream busy"
+         : refusal.reason == "pending" ? "Approval pending"
+                                       : title_of(refusal.status));
   out += fmt::format(",\"status\":{}", refusal.status);
   member(out, "detail", refusal.detail);
   member(out, "request_id", view(x.id));
@@ -87,7 +91,7 @@ std::string problem(const Exchange& x) {
   const bool upstream_failed = (x.decision.allowed() || x.overlooked) &&
                                (refusal.status == 502 || refusal.status == 504 || busy);
   member(out, "decision", upstream_failed ? "allow" : decision_name(x));
-  if (x.agent && x.decision.rule && refusal.reason == "rule") {
+  if (x.agent && x.decision.rule && (refusal.reason == "rule" || x.asked)) {
     member(out, "rule", x.decision.rule->id);
     member(out, "because", x.decision.rule->because);
   }
@@ -118,6 +122,7 @@ std::string rpc_answer(const Exchange& x, int& status) {
     return mcp::error_body(message.id, -32603, refusal.detail);
   }
   status = 200;
+  if (std::string pending = approvals::pending_body(x); !pending.empty()) return pending;
   if (x.decision.rule && x.decision.rule->hidden && refusal.reason == "rule") {
     return mcp::hidden_body(message);
   }
@@ -130,7 +135,7 @@ std::string rpc_answer(const Exchange& x, int& status) {
   const std::string text = refusal.detail + (may_retry ? "." : ". Do not retry.");
   denial.text = text;
   denial.effect = refusal.budget ? "budget" : refusal.limit ? "limit" : "deny";
-  if (x.decision.rule && refusal.reason == "rule") denial.rule = x.decision.rule->id;
+  if (x.decision.rule && (refusal.reason == "rule" || x.asked)) denial.rule = x.decision.rule->id;
   denial.call_id = view(x.id);
   std::string limit, used, turn;
   if (refusal.budget) {
@@ -175,8 +180,10 @@ void append_refusal(std::string& out, Exchange& x) {
     http::write_response(out, x.status, {}, {}, extra, x.keep_alive, head_request);
     return;
   }
-  if (refusal.rpc || x.message) {
-    const std::string body = rpc_answer(x, x.status);
+  const bool is_rpc = refusal.rpc || x.message;
+  const std::string body = is_rpc ? rpc_answer(x, x.status) : std::string();
+  if (approvals::append_answer(out, x, body)) return;
+  if (is_rpc) {
     http::write_response(out, x.status, "application/json", body, extra, x.keep_alive,
                          head_request);
     return;

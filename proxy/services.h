@@ -9,6 +9,7 @@
 #include <string>
 
 #include "policy/limits.h"
+#include "proxy/approvals/desk.h"
 #include "proxy/config.h"
 #include "proxy/descriptors.h"
 #include "proxy/dial.h"
@@ -58,6 +59,7 @@ struct Services {
   const DescriptorPlan& descriptors;
   Journal& journal;
   Treasury& treasury;
+  std::unique_ptr<approvals::Desk> approvals;
   Metrics& metrics;
   KnockLimit knocks;
   McpSessions sessions;

@@ -223,6 +223,8 @@ void Worker::look_at(Connection& c, Steady now) {
   if (c.phase == Phase::kTunnel && c.stream.failed()) return cut(c);
   const bool waits_upstream =
       c.phase == Phase::kUpstream || c.phase == Phase::kAnswer || c.phase == Phase::kStream;
+  // Nothing runs without a live caller: one that hung up waits for nobody.
+  if (c.phase == Phase::kHeld && c.stream.hung_up()) return cut(c);
   if (waits_upstream && now - c.phase_since >= kLookAfter && c.stream.hung_up()) return cut(c);
   if (now >= c.connecting_until) {
     c.connecting.close();
@@ -239,7 +241,7 @@ void Worker::look_at(Connection& c, Steady now) {
       c.upstream->close(true);  // so does its write, if it is the upstream that is slow
     return;
   }
-  if (c.phase == Phase::kStream || now < c.deadline) return;
+  if (c.phase == Phase::kStream || c.phase == Phase::kHeld || now < c.deadline) return;
   c.timed_out = true;
   if (c.phase == Phase::kUpstream || c.phase == Phase::kAnswer) {
     c.given_up = true;

@@ -85,23 +85,6 @@ std::optional<RecordSource> find_record(const char* command, const Arguments& ar
   return source;
 }
 
-std::string for_terminal(std::string_view text, size_t most) {
-  std::string out;
-  for (size_t at = 0; at < text.size();) {
-    const policy::CodePoint point = policy::decode_utf8(text, at);
-    const size_t length = std::max<size_t>(point.length, 1);
-    const std::string_view one = text.substr(at, length);
-    at += length;
-    if (point.length == 0) {
-      out += fmt::format("\\x{:02x}", static_cast<uint8_t>(one[0]));
-    } else if (policy::hidden_character(one) != nullptr) {
-      out += fmt::format("\\u{:04x}", point.value);
-    } else {
-      out += one;
-    }
-    if (out.size() >= most) return out + (at < text.size() ? "…" : "");
-  }
-  return out;
-}
+std::string for_terminal(std::string_view text, size_t most) { return policy::visible(text, most); }
 
 }  // namespace reeve::commands

@@ -17,6 +17,8 @@ int explain(std::vector<std::string> args);
 int test(std::vector<std::string> args);
 // Who may do what: 0, or 1 when the policy cannot be read.
 int access(std::vector<std::string> args);
+// What waits for people, and their answers: 0, or 1 when the sidecar says no or is not there.
+int approvals(std::vector<std::string> args);
 // An MCP upstream of the running sidecar on standard input and output: 0 at their end.
 int stdio(std::vector<std::string> args);
 

@@ -38,9 +38,10 @@ export async function mcpOrigin(s) {
     serve(request, response);
   });
   await new Promise((done) => server.listen(0, '127.0.0.1', done));
-  s.defer(async () => {
+  const stop = async () => {
     server.closeAllConnections();
     await new Promise((done) => server.close(done));
-  });
-  return {url: `http://127.0.0.1:${server.address().port}/mcp`, ran, requests};
+  };
+  s.defer(stop);
+  return {url: `http://127.0.0.1:${server.address().port}/mcp`, ran, requests, stop};
 }

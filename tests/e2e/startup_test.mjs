@@ -90,10 +90,10 @@ const cases = [
   [
     'a key of the language that the sidecar does not act on yet', {
       policy: policyOf(
-          [jordan],
-          allowAll('api') + '    ask: [{upstream: api, http: "GET /x", approvers: leads}]\n',
-          'approvers: {leads: {members: [lee@acme.example]}}\n'),
-      message: /policy\.yaml:\d+:\d+: error: `ask` is not yet enforced/
+          [jordan], allowAll('api'),
+          'approvers: {leads: {members: [lee@acme.example]}}\n' +
+              'budgets: {b: {for: everyone, limit: 1 calls per day, then: ask, approvers: leads}}\n'),
+      message: /policy\.yaml:\d+:\d+: error: `then: ask` is not yet enforced/
     }
   ],
   [

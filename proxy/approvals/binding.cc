@@ -1,0 +1,108 @@
+// Tested by tests/e2e/approval_binding_test.mjs.
+#include "proxy/approvals/binding.h"
+
+#include <algorithm>
+
+#include "proxy/digest.h"
+#include "proxy/ids.h"
+
+namespace reeve::approvals {
+namespace {
+
+std::string hex(const policy::Sha256& hash) {
+  std::string out;
+  append_hex(out, hash.data(), hash.size());
+  return out;
+}
+
+// The params without `_meta`, canonical whatever the order of their members.
+std::string canonical_params(const json::Value& params) {
+  if (!params.is_object()) {
+    std::string text;
+    json::append_canonical(text, params);
+    return text;
+  }
+  std::vector<std::string> members;
+  for (const json::Member member : params.members()) {
+    if (member.key.equals("_meta")) continue;
+    std::string text;
+    json::append_canonical(text, member.key);
+    text += ':';
+    json::append_canonical(text, member.value);
+    members.push_back(std::move(text));
+  }
+  std::sort(members.begin(), members.end());
+  std::string out = "{";
+  for (const std::string& member : members) out.append(out.size() > 1 ? "," : "").append(member);
+  return out + "}";
+}
+
+// A tools/call that says nothing but its tool and arguments.
+bool is_plain_tool_call(const mcp::Message& message) {
+  if (message.method != "tools/call" || !message.params || !message.params->is_object()) {
+    return false;
+  }
+  for (const json::Member member : message.params->members()) {
+    if (!member.key.equals("name") && !member.key.equals("arguments") &&
+        !member.key.equals("_meta")) {
+      return false;
+    }
+  }
+  return true;
+}
+
+std::string digest_of(const Exchange& x) {
+  if (x.message != nullptr) {
+    if (x.args_sha256 && is_plain_tool_call(*x.message)) return hex(*x.args_sha256);
+    // No arguments are canonically this text, so the two kinds never meet.
+    const std::string params = x.message->params ? canonical_params(*x.message->params) : "";
+    return hex(sha256("params:", params));
+  }
+  if (x.args) {
+    std::string canonical;
+    json::append_canonical(canonical, *x.args);
+    return hex(sha256(canonical));
+  }
+  return hex(sha256(x.body_buffered ? std::string_view(x.connection.body) : std::string_view{}));
+}
+
+}  // namespace
+
+policy::ApprovalBinding binding_of(const Exchange& x) {
+  policy::ApprovalBinding bound;
+  bound.agent = x.agent_info()->name;
+  bound.upstream = x.call.upstream;
+  bound.action = x.call.action;
+  bound.target = x.call.target;
+  bound.query = x.call.query;
+  bound.content_type = x.head.fields.single("content-type").value_or("");
+  bound.digest = digest_of(x);
+  return bound;
+}
+
+std::vector<const policy::RuleInfo*> rules_of(const Exchange& x) {
+  return x.snapshot->policy->asks(*x.agent, x.call);
+}
+
+std::vector<policy::ApprovalAsk> asks_of(const Exchange& x,
+                                         const std::vector<const policy::RuleInfo*>& rules) {
+  std::vector<policy::ApprovalAsk> asks;
+  const auto groups = x.snapshot->policy->approver_groups();
+  for (const policy::RuleInfo* rule : rules) {
+    asks.push_back({rule->id, groups[rule->ask.group].name});
+  }
+  std::sort(asks.begin(), asks.end());
+  asks.erase(std::unique(asks.begin(), asks.end()), asks.end());
+  return asks;
+}
+
+std::string request_key(const Exchange& x, std::string_view id) {
+  std::string key;
+  for (const std::string_view part : {std::string_view(x.agent_info()->name), x.call.upstream,
+                                      x.head.fields.single("mcp-session-id").value_or(""), id}) {
+    key.append(part).append("\n");
+  }
+  return key;
+}
+
+}  // namespace reeve::approvals

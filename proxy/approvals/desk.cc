@@ -1,0 +1,451 @@
+// Jobs in a queue, run one by one. Each applies a change to the records, keeps it, and takes it
+// back where it cannot be kept. Tested by tests/proxy/approval_desk_test.cc and by
+// tests/e2e/approval_*_test.mjs.
+#include "proxy/approvals/desk.h"
+
+#include <fmt/format.h>
+#include <openssl/rand.h>
+
+#include <algorithm>
+#include <boost/asio/any_completion_handler.hpp>
+#include <boost/asio/associated_executor.hpp>
+#include <boost/asio/async_result.hpp>
+#include <boost/asio/executor_work_guard.hpp>
+#include <boost/asio/post.hpp>
+
+#include "policy/json.h"
+#include "policy/text.h"
+#include "proxy/approvals/before.h"
+#include "proxy/ids.h"
+#include "proxy/log.h"
+
+namespace reeve::approvals {
+
+namespace asio = boost::asio;
+using policy::Approval;
+using policy::Approvals;
+using policy::ApprovalState;
+
+namespace {
+
+constexpr std::chrono::milliseconds kLongestSleep{1000};
+
+std::string new_nonce() {
+  uint8_t bytes[16];
+  if (RAND_bytes(bytes, sizeof bytes) != 1) return {};
+  std::string out;
+  append_hex(out, bytes, sizeof bytes);
+  return out;
+}
+
+void member(std::string& out, std::string_view name, std::string_view text) {
+  if (text.empty()) return;
+  out += fmt::format(",\"{}\":", name);
+  json::append_string(out, text);
+}
+
+}  // namespace
+
+// A coroutine that waits for its job, and the loop that it runs in. Resumed with whether the job
+// was run; always by a post.
+struct Desk::Waiter {
+  asio::executor_work_guard<net::Executor> loop;
+  asio::any_completion_handler<void(bool)> handler;
+
+  void resume(bool ok) && {
+    asio::post(loop.get_executor(),
+               [handler = std::move(handler), ok]() mutable { std::move(handler)(ok); });
+  }
+};
+
+// A record before a change; without one it was not there.
+struct Desk::Before {
+  std::string id;
+  std::optional<Approval> record;
+};
+
+Result<std::unique_ptr<Desk>> Desk::open(std::unique_ptr<store::ApprovalStore> store,
+                                         Journal& journal, Options options) {
+  auto kept = store->load();
+  if (!kept) return kept.error();
+  std::unique_ptr<Desk> desk(new Desk(std::move(store), journal, std::move(options)));
+  for (Approval& record : *kept) desk->records_.put(std::move(record));
+  desk->counts_.pending = desk->records_.pending();
+  desk->thread_ = std::thread([desk = desk.get()] { desk->run(); });
+  return desk;
+}
+
+Desk::Desk(std::unique_ptr<store::ApprovalStore> store, Journal& journal, Options options)
+    : store_(std::move(store)),
+      journal_(journal),
+      options_(std::move(options)),
+      records_(options_.limits) {}
+
+Desk::~Desk() { stop(); }
+
+void Desk::stop() {
+  {
+    const std::lock_guard lock(mutex_);
+    stopping_ = true;
+    wake_.notify_one();
+  }
+  if (thread_.joinable()) thread_.join();
+}
+
+void Desk::run() {
+  std::unique_lock lock(mutex_);
+  while (!stopping_) {
+    if (jobs_.empty()) {
+      auto sleep = kLongestSleep;
+      if (const auto next = records_.next_expiry()) {
+        const auto left = std::chrono::ceil<std::chrono::milliseconds>(*next - wall_now());
+        sleep = std::clamp(left, std::chrono::milliseconds(1), kLongestSleep);
+      }
+      wake_.wait_for(lock, sleep, [this] { return stopping_ || !jobs_.empty(); });
+    }
+    auto jobs = std::exchange(jobs_, {});
+    lock.unlock();
+    expire();
+    for (auto& job : jobs) {
+      job();
+      job = nullptr;  // its caller goes on
+    }
+    lock.lock();
+  }
+  auto jobs = std::exchange(jobs_, {});
+  lock.unlock();
+}
+
+bool Desk::submit(std::function<void()> job) {
+  const std::lock_guard lock(mutex_);
+  if (stopping_) return false;
+  jobs_.push_back(std::move(job));
+  wake_.notify_one();
+  return true;
+}
+
+net::Task<bool> Desk::on_thread(std::function<void()> job) {
+  const bool done = co_await asio::async_initiate<decltype(net::kAwait), void(bool)>(
+      [this, &job](auto handler) {
+        const net::Executor loop = asio::get_associated_executor(handler);
+        // A job that is dropped, because the desk stops, resumes its caller all the same.
+        struct Promise {
+          Waiter waiter;
+          bool ran = false;
+          explicit Promise(Waiter made) : waiter(std::move(made)) {}
+          ~Promise() { std::move(waiter).resume(ran); }
+        };
+        auto promise =
+            std::make_shared<Promise>(Waiter{asio::make_work_guard(loop), std::move(handler)});
+        submit([promise, run = std::move(job)] {
+          run();
+          promise->ran = true;
+        });
+      },
+      net::kAwait);
+  co_return done;
+}
+
+net::Task<Result<Desk::Asked>> Desk::ask(Approvals::Question question, std::string id,
+                                         std::string call, std::shared_ptr<Held> held) {
+  auto result = std::make_shared<Result<Asked>>(Error{"the approvals are closed"});
+  Listener listener;
+  if (held) listener = {held, &held->context, held->key};
+  co_await on_thread([this, result, question = std::move(question), id = std::move(id),
+                      call = std::move(call), listener = std::move(listener)]() mutable {
+    *result = ask_now(question, id, call, listener);
+  });
+  co_return std::move(*result);
+}
+
+Result<Desk::Asked> Desk::ask_now(Approvals::Question& question, const std::string& id,
+                                  std::string_view call, const Listener& listener) {
+  std::string nonce = new_nonce();
+  if (nonce.empty()) return Error{"the system gives no random numbers"};
+  std::vector<Before> before;
+  if (const Approval* found = records_.find_bound(question.bound)) {
+    before.push_back({found->id, *found});
+  } else if (!options_.audit_path.empty()) {
+    question.context += history_of(options_.audit_path, question.bound.agent);
+  }
+  const Approvals::Answer answer =
+      records_.ask(std::move(question), id, std::move(nonce), wall_now());
+  using Kind = Approvals::Answer::Kind;
+  if (answer.kind == Kind::kTooMany && answer.voided.empty()) return Asked{};
+  if (answer.kind == Kind::kCreated) before.push_back({id, std::nullopt});
+  if (answer.kind != Kind::kAttached) {
+    if (const auto kept = keep(before, call); !kept) return kept.error();
+  }
+  if (answer.kind == Kind::kTooMany) return Asked{};
+  const Approval& record = *records_.find(answer.id);
+  if (record.open() && !listener.held.expired()) {
+    auto& listeners = held_[answer.id];
+    std::erase_if(listeners, [](const Listener& each) { return each.held.expired(); });
+    listeners.push_back(listener);
+  }
+  return Asked{answer.kind, record};
+}
+
+net::Task<Result<Approvals::Released>> Desk::release(std::string id, policy::ApprovalBinding bound,
+                                                     std::vector<policy::ApprovalAsk> asks,
+                                                     Policy policy) {
+  auto result = std::make_shared<Result<Approvals::Released>>(Error{"the approvals are closed"});
+  co_await on_thread([this, result, id = std::move(id), bound = std::move(bound),
+                      asks = std::move(asks), policy = std::move(policy)]() mutable {
+    const Approval* found = records_.find(id);
+    if (found == nullptr) {
+      *result = Approvals::Released::kUnknown;
+      return;
+    }
+    const std::vector<Before> before{{id, *found}};
+    const auto released =
+        records_.release(id, bound, std::move(asks), policy->approver_groups(), wall_now());
+    if (const auto kept = keep(before, {}); kept) {
+      *result = released;
+    } else {
+      *result = kept.error();
+    }
+  });
+  co_return std::move(*result);
+}
+
+void Desk::void_open(std::string id) {
+  submit([this, id = std::move(id)] {
+    const Approval* found = records_.find(id);
+    if (found == nullptr) return;
+    const std::vector<Before> before{{id, *found}};
+    if (!records_.void_open(id, wall_now())) return;
+    if (const auto kept = keep(before, {}); !kept) log(LogLevel::kError, kept.error().message);
+  });
+}
+
+net::Task<Result<Approvals::Voted>> Desk::vote(std::string id, std::string person, bool yes,
+                                               std::string why, Policy policy) {
+  auto result = std::make_shared<Result<Approvals::Voted>>(Error{"the approvals are closed"});
+  co_await on_thread([this, result, yes, id = std::move(id), person = std::move(person),
+                      why = std::move(why), policy = std::move(policy)]() mutable {
+    const Approval* found = records_.find(id);
+    if (found == nullptr) {
+      *result = Approvals::Voted::kUnknown;
+      return;
+    }
+    const std::vector<Before> before{{id, *found}};
+    const auto voted =
+        records_.vote(id, person, yes, std::move(why), policy->approver_groups(), wall_now());
+    if (voted == Approvals::Voted::kDecided && !yes && is_waited_for(id)) records_.mark_told(id);
+    if (const auto kept = keep(before, {}); kept) {
+      *result = voted;
+    } else {
+      *result = kept.error();
+    }
+  });
+  co_return std::move(*result);
+}
+
+net::Task<std::optional<Approval>> Desk::find(std::string id) {
+  auto result = std::make_shared<std::optional<Approval>>();
+  co_await on_thread([this, result, id = std::move(id)] {
+    if (const Approval* found = records_.find(id)) *result = *found;
+  });
+  co_return std::move(*result);
+}
+
+net::Task<std::vector<Approval>> Desk::list(bool all) {
+  auto result = std::make_shared<std::vector<Approval>>();
+  co_await on_thread([this, result, all] {
+    for (const auto& [id, record] : records_.all()) {
+      if (all || record.open()) result->push_back(record);
+    }
+    std::reverse(result->begin(), result->end());
+  });
+  co_return std::move(*result);
+}
+
+// On disk, in the record, and then told; or as it was.
+Result<store::Done> Desk::keep(const std::vector<Before>& before, std::string_view call) {
+  std::vector<const Approval*> records;
+  bool changed = false;
+  for (const Before& was : before) {
+    const Approval* is = records_.find(was.id);
+    records.push_back(is);
+    changed = changed || !was.record || was.record->state != is->state ||
+              was.record->told != is->told || was.record->votes.size() != is->votes.size();
+  }
+  if (!changed) return store::Done{};
+  const std::vector<std::string> surplus = records_.surplus();
+  if (const auto saved = store_->save(records, surplus); !saved) {
+    take_back(before);
+    return saved.error();
+  }
+  for (size_t i = 0; i < before.size(); ++i) {
+    const auto& was = before[i].record;
+    const Approval& is = *records[i];
+    const bool news = !was || was->state != is.state || was->votes.size() != is.votes.size();
+    if (!news || write_line(is, was ? std::string_view{} : call)) continue;
+    // As though it had not been: what of it is in the record already is said again when it is.
+    take_back(before);
+    std::vector<const Approval*> old;
+    std::vector<std::string> added;
+    for (const Before& each : before) {
+      if (each.record) old.push_back(&*each.record);
+      if (!each.record) added.push_back(each.id);
+    }
+    if (const auto undone = store_->save(old, added); !undone) {
+      log(LogLevel::kError, undone.error().message);
+    }
+    return Error{"the record cannot be written"};
+  }
+  for (size_t i = 0; i < before.size(); ++i) {
+    const auto& was = before[i].record;
+    if (was && was->state == records[i]->state) continue;
+    count(*records[i]);
+    tell(before[i].id);
+    if (options_.listener) options_.listener(*records[i]);
+  }
+  for (const std::string& id : surplus) records_.forget(id);
+  return store::Done{};
+}
+
+void Desk::take_back(const std::vector<Before>& before) {
+  for (const Before& was : before) {
+    if (was.record) records_.put(*was.record);
+    if (!was.record) records_.forget(was.id);
+  }
+}
+
+// What cannot be kept is found out again after a restart, by the same clock.
+void Desk::expire() {
+  std::vector<std::string> ended;
+  records_.expire(wall_now(), ended);
+  if (ended.empty()) return;
+  std::vector<const Approval*> records;
+  for (const std::string& id : ended) {
+    if (is_waited_for(id)) records_.mark_told(id);
+    records.push_back(records_.find(id));
+  }
+  if (const auto saved = store_->save(records, {}); !saved) {
+    log(LogLevel::kError, saved.error().message);
+  }
+  for (size_t i = 0; i < ended.size(); ++i) {
+    if (!write_line(*records[i], {})) log(LogLevel::kError, "the record cannot be written");
+    count(*records[i]);
+    tell(ended[i]);
+    if (options_.listener) options_.listener(*records[i]);
+  }
+}
+
+bool Desk::is_waited_for(const std::string& id) {
+  const auto at = held_.find(id);
+  if (at == held_.end()) return false;
+  return std::any_of(at->second.begin(), at->second.end(),
+                     [](const Listener& each) { return !each.held.expired(); });
+}
+
+void Desk::post(const Listener& listener, std::function<void(Held&)> news) {
+  if (listener.held.expired()) return;
+  asio::post(*listener.context, [held = listener.held, news = std::move(news)] {
+    const auto still = held.lock();
+    if (!still) return;
+    news(*still);
+    still->timer.cancel();
+  });
+}
+
+void Desk::tell(const std::string& id) {
+  const auto at = held_.find(id);
+  if (at == held_.end()) return;
+  const ApprovalState state = records_.find(id)->state;
+  for (const Listener& each : at->second) {
+    post(each, [state](Held& held) { held.verdict = state; });
+  }
+  // Whoever still waits for a yes that is there uses it, or is told that another has.
+  held_.erase(at);
+}
+
+void Desk::cancel(std::string key) {
+  submit([this, key = std::move(key)] {
+    for (const auto& [id, listeners] : held_) {
+      for (const Listener& each : listeners) {
+        if (each.key == key) post(each, [](Held& held) { held.cancelled = true; });
+      }
+    }
+  });
+}
+
+void Desk::drain() {
+  submit([this] {
+    for (const auto& [id, listeners] : held_) {
+      for (const Listener& each : listeners) {
+        post(each, [](Held& held) { held.draining = true; });
+      }
+    }
+  });
+}
+
+bool Desk::take_place(size_t bytes, size_t most, size_t most_bytes) {
+  const size_t places = places_.fetch_add(1, std::memory_order_relaxed);
+  const size_t held = place_bytes_.fetch_add(bytes, std::memory_order_relaxed);
+  if (places < most && held + bytes <= most_bytes) return true;
+  give_place(bytes);
+  return false;
+}
+
+void Desk::give_place(size_t bytes) {
+  places_.fetch_sub(1, std::memory_order_relaxed);
+  place_bytes_.fetch_sub(bytes, std::memory_order_relaxed);
+}
+
+void Desk::count(const Approval& record) {
+  const std::lock_guard lock(mutex_);
+  const bool asked = record.state == ApprovalState::kPending;
+  const std::string verdict(asked ? "asked" : policy::to_string(record.state));
+  ++counts_.verdicts[{record.bound.agent, verdict}];
+  counts_.pending = records_.pending();
+  // A yes that expires has been counted when it was said: before it could.
+  const bool decides =
+      record.state == ApprovalState::kApproved || record.state == ApprovalState::kDenied ||
+      (record.state == ApprovalState::kExpired && record.decided >= record.expires);
+  if (!decides) return;
+  const double seconds = std::chrono::duration<double>(record.decided - record.asked).count();
+  const auto bucket = std::lower_bound(kWaitBounds.begin(), kWaitBounds.end(), seconds);
+  ++counts_.waits[static_cast<size_t>(bucket - kWaitBounds.begin())];
+  counts_.wait_sum += seconds;
+}
+
+Counts Desk::counts() const {
+  const std::lock_guard lock(mutex_);
+  return counts_;
+}
+
+bool Desk::write_line(const Approval& record, std::string_view call) {
+  constexpr size_t kLongest = 1024;
+  std::string line;
+  member(line, "approval", record.id);
+  member(line, "call", call);
+  member(line, "agent", record.bound.agent);
+  member(line, "owner", record.owner);
+  member(line, "upstream", record.bound.upstream);
+  member(line, "action", record.bound.action);
+  member(line, "target", policy::visible(record.bound.target, kLongest));
+  member(line, "args_sha256", record.bound.digest);
+  const bool pending = record.state == ApprovalState::kPending;
+  const bool voted =
+      !record.votes.empty() && (pending || record.state == ApprovalState::kApproved ||
+                                record.state == ApprovalState::kDenied);
+  member(line, "verdict",
+         !pending               ? policy::to_string(record.state)
+         : record.votes.empty() ? "asked"
+                                : "yes");
+  if (voted) {
+    member(line, "approver", record.votes.back().person);
+    member(line, "why", record.votes.back().why);
+  }
+  std::string rules;
+  for (const policy::ApprovalAsk& ask : record.asks) rules += (rules.empty() ? "" : ",") + ask.rule;
+  member(line, "rule", policy::visible(rules, kLongest));
+  member(line, "policy", record.policy);
+  if (record.open()) member(line, "expires", format_time(record.expires));
+  return journal_.append("approval", line, wall_now());
+}
+
+}  // namespace reeve::approvals
