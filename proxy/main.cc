@@ -66,6 +66,7 @@ constexpr Command kCommands[] = {
     {"explain", "what the policy decides about a call, and why", commands::explain},
     {"test", "runs the policy's own tests", commands::test},
     {"access", "who may do what", commands::access},
+    {"diff", "what changes between two policies, and for which recorded calls", commands::diff},
     {"audit", "checks the record, asks it, exports it", commands::audit},
     {"stdio", "an upstream on standard input and output, through the sidecar", commands::stdio},
     {"pin", "the lock of an MCP server's tools", commands::pin},
