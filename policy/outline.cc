@@ -96,6 +96,12 @@ const std::vector<Entry>& Outline::section(const std::string& name) const {
   return found == sections_.end() ? kNone : found->second;
 }
 
+std::vector<std::string> Outline::sections() const {
+  std::vector<std::string> names;
+  for (const auto& [name, entries] : sections_) names.push_back(name);
+  return names;
+}
+
 const Entry* Outline::find(const std::string& section, std::string_view name) const {
   for (const Entry& entry : this->section(section)) {
     if (entry.name == name) return &entry;

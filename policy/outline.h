@@ -47,6 +47,7 @@ class Outline {
   explicit Outline(std::span<const SourceFile> files);
 
   const std::vector<Entry>& section(const std::string& name) const;
+  std::vector<std::string> sections() const;  // their names
   const Entry* find(const std::string& section, std::string_view name) const;
   const std::vector<Entry>& prices() const { return prices_; }
   // Of keys that are no section: `mode`, `currency`, …

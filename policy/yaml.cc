@@ -110,7 +110,7 @@ void append_flow(const Node& node, std::string& out) {
       out += '{';
       for (size_t i = 0; i < node.members.size(); ++i) {
         if (i > 0) out += ", ";
-        append_scalar(node.members[i].key, false, out);
+        append_scalar(node.members[i].key, true, out);
         out += ": ";
         append_flow(node.members[i].value, out);
       }

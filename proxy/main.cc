@@ -67,6 +67,8 @@ constexpr Command kCommands[] = {
     {"test", "runs the policy's own tests", commands::test},
     {"access", "who may do what", commands::access},
     {"diff", "what changes between two policies, and for which recorded calls", commands::diff},
+    {"suggest", "grants never used, and the tightest policy that allows what was seen",
+     commands::suggest},
     {"audit", "checks the record, asks it, exports it", commands::audit},
     {"stdio", "an upstream on standard input and output, through the sidecar", commands::stdio},
     {"pin", "the lock of an MCP server's tools", commands::pin},
