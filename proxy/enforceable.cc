@@ -15,8 +15,8 @@ namespace {
 constexpr std::string_view kActedOn[] = {"mode: report", "mode: report on a rule",
                                          "connect",      "spiffe",
                                          "unix_uid",     "limits",
-                                         "probation",    "ask",
-                                         "approvers"};
+                                         "probation",    "dispatch",
+                                         "ask",          "approvers"};
 
 bool is_acted_on(std::string_view feature) {
   return std::find(std::begin(kActedOn), std::end(kActedOn), feature) != std::end(kActedOn);

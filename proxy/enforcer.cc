@@ -11,6 +11,7 @@
 
 #include "proxy/approvals/ask.h"
 #include "proxy/body.h"
+#include "proxy/dispatched.h"
 #include "proxy/forward.h"
 #include "proxy/forward_proxy.h"
 #include "proxy/identify.h"
@@ -137,7 +138,8 @@ bool decide(Exchange& x) {
     x.decision = x.snapshot->policy->decide(*x.agent, x.call);
   }
   x.worker.metrics().decided(std::chrono::duration<double>(steady_now() - before).count());
-  x.reported = x.snapshot->policy->reported(*x.agent, x.call, x.decision);
+  x.reported = x.dispatched ? x.dispatched->reported(*x.snapshot->policy, *x.agent, x.decision)
+                            : x.snapshot->policy->reported(*x.agent, x.call, x.decision);
   switch (x.decision.verdict) {
     case policy::Verdict::kAllow:
       return may_dial(x);
@@ -222,6 +224,12 @@ net::Task<bool> decide_anew(Exchange& x) {
   if (x.agent_info()->name != agent) {
     co_return x.refuse(401, "unknown-agent", "the credential proves another agent by now");
   }
+  if (x.dispatched) {
+    x.call = x.dispatched->outer();
+    x.call.time = x.time;
+    x.dispatched.reset();
+  }
+  if (x.is_mcp() && x.message && !read_dispatched(x)) co_return false;
   // A new policy may read what the old one did not.
   const bool reads = !x.is_mcp() && x.upstream && x.body_buffered && !x.call.args &&
                      x.snapshot->policy->reads_body(x.call.upstream);

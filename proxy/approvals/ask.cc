@@ -202,7 +202,7 @@ net::Task<bool> use_yes(Exchange& x) {
   std::vector<policy::ApprovalAsk> asks;
   if (x.decision.verdict == policy::Verdict::kAsk) asks = asks_of(x, rules_of(x));
   const auto released =
-      co_await desk(x).release(asked.record.id, asked.bound, std::move(asks), x.snapshot->policy);
+      co_await desk(x).release(asked.record.id, binding_of(x), std::move(asks), x.snapshot->policy);
   if (!released) {
     co_return x.refuse(503, kReason,
                        fmt::format("the yes cannot be used: {}", released.error().message));

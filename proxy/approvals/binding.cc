@@ -53,7 +53,9 @@ bool is_plain_tool_call(const mcp::Message& message) {
 
 std::string digest_of(const Exchange& x) {
   if (x.message != nullptr) {
-    if (x.args_sha256 && is_plain_tool_call(*x.message)) return hex(*x.args_sha256);
+    // A dispatch tool is bound as it is sent, its name and all it is given.
+    if (x.args_sha256 && !x.dispatched && is_plain_tool_call(*x.message))
+      return hex(*x.args_sha256);
     // No arguments are canonically this text, so the two kinds never meet.
     const std::string params = x.message->params ? canonical_params(*x.message->params) : "";
     return hex(sha256("params:", params));
@@ -81,7 +83,8 @@ policy::ApprovalBinding binding_of(const Exchange& x) {
 }
 
 std::vector<const policy::RuleInfo*> rules_of(const Exchange& x) {
-  return x.snapshot->policy->asks(*x.agent, x.call);
+  const policy::PolicySet& policy = *x.snapshot->policy;
+  return x.dispatched ? x.dispatched->asks(policy, *x.agent) : policy.asks(*x.agent, x.call);
 }
 
 std::vector<policy::ApprovalAsk> asks_of(const Exchange& x,

@@ -62,6 +62,7 @@ std::string context_of(const Exchange& x, const std::vector<const policy::RuleIn
     shown_member(out, "session", x.head.fields.single("mcp-session-id").value_or(""));
   }
   member(out, "protocol", x.is_mcp() ? "mcp" : "http");
+  if (x.dispatched) shown_member(out, "dispatch", x.dispatched->outer().target);
   const std::string arguments = arguments_of(x);
   shown_member(out, "arguments", arguments, kLongestArguments);
   out += fmt::format(",\"arguments_bytes\":{}", arguments.size());
