@@ -60,10 +60,8 @@ Result<std::unique_ptr<App>> App::create(Config config, Diagnostics& diagnostics
   if (!store) return store.error();
   auto treasury = Treasury::open(std::move(*store));
   if (!treasury) return treasury.error();
-  auto questions = store::SqliteApprovalStore::open(folder->file("approvals.db"));
-  if (!questions) return questions.error();
   auto desk =
-      approvals::Desk::open(std::move(*questions), *record->journal,
+      approvals::Desk::open(folder->file("approvals.db"), *record->journal,
                             {.audit_path = config.audit.path, .limits = {}, .listener = {}});
   if (!desk) return desk.error();
   std::unique_ptr<App> app(new App(std::move(config), std::move(*folder), std::move(*record),
@@ -95,7 +93,6 @@ Result<App::Record> App::open_record(const Config& config, const store::StateFol
                                 .sealed = record.sealing->sealed()});
   if (!journal) return journal.error();
   record.journal = std::move(*journal);
-
   const std::string& key = record.sealing->public_key();
   record.start_members = fmt::format(",\"key\":\"{}\"", key);
   if (record.sealing->began_anew()) {

@@ -18,6 +18,7 @@
 #include "proxy/limited.h"
 #include "proxy/mcp_call.h"
 #include "proxy/origin.h"
+#include "proxy/other_protocol.h"
 #include "proxy/record.h"
 #include "proxy/reply.h"
 #include "proxy/stdio/bridge.h"
@@ -43,23 +44,6 @@ bool prove_agent(Exchange& x) {
   }
   x.agent = *agent;
   return true;
-}
-
-// Other protocols that begin as HTTP/1.1. An upgrade to HTTP/2 or TLS is an offer, and not taken
-// up; a client that opens a WebSocket or calls by gRPC can do nothing with an answer in HTTP/1.1.
-const char* other_protocol(const http::Fields& fields) {
-  if (fields.lists("upgrade", "websocket")) {
-    return "WebSocket is not served; open a tunnel with CONNECT (HTTPS_PROXY=http://LISTENER) to a "
-           "host that a `connect` rule allows, and speak it there";
-  }
-  const std::string_view type = fields.single("content-type").value_or("");
-  constexpr std::string_view kGrpc = "application/grpc";
-  const char next = type.size() > kGrpc.size() ? type[kGrpc.size()] : ';';
-  if (http::iequals(type.substr(0, kGrpc.size()), kGrpc) && next != '-') {
-    return "gRPC needs HTTP/2, which is not served; use gRPC-Web, or open a tunnel with CONNECT "
-           "(HTTPS_PROXY=http://LISTENER) to a host that a `connect` rule allows";
-  }
-  return nullptr;
 }
 
 // `/UPSTREAM/rest` becomes the upstream and the one reading of the rest; through the forward proxy

@@ -41,6 +41,9 @@ class Desk {
 
   static Result<std::unique_ptr<Desk>> open(std::unique_ptr<store::ApprovalStore> store,
                                             Journal& journal, Options options);
+  // The same with the store of one host, in this file.
+  static Result<std::unique_ptr<Desk>> open(const std::string& file, Journal& journal,
+                                            Options options);
   ~Desk();  // stop(); io_contexts that wait here must outlive it
   Desk(const Desk&) = delete;
   Desk& operator=(const Desk&) = delete;
