@@ -33,6 +33,7 @@ struct SourceFile {
 // What is wired, from reeve.yaml; what is absent is not checked.
 struct Wiring {
   std::optional<std::vector<std::string>> upstreams;
+  std::optional<std::vector<std::string>> metered;  // of the upstreams, those with `meter`
   std::optional<std::vector<std::string>> listeners;
 };
 

@@ -12,6 +12,7 @@
 #include <cstdio>
 #include <limits>
 
+#include "policy/compiled.h"
 #include "proxy/audit/files.h"
 #include "proxy/log.h"
 #include "proxy/policy_files.h"
@@ -149,6 +150,12 @@ std::shared_ptr<const Snapshot> App::make_snapshot(
   for (const policy::AgentInfo& agent : policy->agents()) {
     snapshot->agent_labels.push_back(metrics_.intern(agent.name));
     snapshot->agent_calls.push_back(&services_.agent_calls.counter(agent.name));
+  }
+  for (const policy::CompiledPrice& price : policy->compiled().prices) {
+    if (price.selector.kind() != policy::SelectorKind::kModels) continue;
+    for (const std::string& name : price.pattern_texts) {
+      snapshot->model_labels.emplace(name, metrics_.intern(name));
+    }
   }
   snapshot->policy = std::move(policy);
   return snapshot;

@@ -64,6 +64,9 @@ enum class AuditSync : uint8_t {
 
 enum class Protocol : uint8_t { kHttp, kMcp };
 
+// The LLM API whose calls are counted in tokens (llm/README.md).
+enum class Meter : uint8_t { kNone, kOpenAi, kAnthropic };
+
 // Where an upstream is reached by one of its URLs.
 struct UpstreamSite {
   std::string host;  // a name or an IP address, without brackets
@@ -74,6 +77,7 @@ struct UpstreamSite {
 struct UpstreamConfig {
   std::string name;
   Protocol protocol = Protocol::kHttp;
+  Meter meter = Meter::kNone;
   std::string host;  // a name or an IP address, without brackets
   uint16_t port = 80;
   std::string unix_path;                // of the socket; then host and port are not used

@@ -27,6 +27,7 @@ enum class Phase : uint8_t {
   kUpstream,   // for an upstream's first byte: the exchange answers 504
   kAnswer,     // for the next piece of an answer: cut it off
   kStream,     // bytes flow; no deadline
+  kReadOn,     // for the end of an answer whose agent has gone: close the upstream
   kTunnel,     // for bytes of a tunnel: close both sides
   kLinger,     // for the agent to read the last answer: close
 };
@@ -66,6 +67,9 @@ struct Connection {
   bool uploading = false;
   Steady upload_deadline;
 
+  // The answer tells at its end what the call cost: it is read on when the agent hangs up.
+  // For so long at most; 0: it is cut then.
+  std::chrono::milliseconds reads_on{0};
   // What to cut when the agent hangs up or the time is over; null when nothing is under way.
   net::Stream* upstream = nullptr;
   net::Pending connecting;

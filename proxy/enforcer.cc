@@ -14,6 +14,7 @@
 #include "proxy/forward_proxy.h"
 #include "proxy/identify.h"
 #include "proxy/limited.h"
+#include "proxy/llm/call.h"
 #include "proxy/mcp_call.h"
 #include "proxy/origin.h"
 #include "proxy/record.h"
@@ -125,6 +126,7 @@ net::Step<bool> read_call(Exchange& x) {
     return true;
   }
   if (x.is_mcp()) return read_mcp_call(x);
+  if (llm::is_model_call(x)) return llm::read_call(x);
   return read_http_call(x);
 }
 
@@ -166,7 +168,9 @@ bool decide(Exchange& x) {
 // What the call costs at most; true goes on.
 bool price(Exchange& x) {
   const auto spend = x.snapshot->policy->spend(*x.agent, x.call);
-  if (!spend) return x.refuse_or_overlook(403, "price", fmt::format("Denied: {}", spend.error()));
+  std::string fault =
+      spend ? llm::price_fault(x, *spend) : fmt::format("Denied: {}", spend.error());
+  if (!fault.empty()) return x.refuse_or_overlook(403, "price", std::move(fault));
   x.spend = *spend;
   return true;
 }
@@ -227,7 +231,7 @@ void settle(Exchange& x) {
     return;
   }
   x.cost = x.spend.cost;
-  x.reservation.settle();
+  x.reservation.settle(x.metered ? llm::settle(x) : policy::Cost{});
   const Label agent = x.snapshot->agent_labels[*x.agent];
   x.worker.metrics().spent(agent, x.upstream_label(), x.cost);
 }

@@ -19,6 +19,9 @@
 namespace reeve {
 
 class Worker;
+namespace llm {
+class Metered;
+}
 
 // Why a call is not forwarded. One table in reply.cc turns it into an answer.
 struct Refusal {
@@ -76,6 +79,8 @@ struct Exchange {
   std::optional<json::Value> args;
   size_t described = 0;  // bytes of connection.line that tell who and what, once they are there
   std::optional<policy::Sha256> args_sha256;  // of the canonical form
+
+  std::shared_ptr<llm::Metered> metered;  // of a call on an LLM API that takes tokens
 
   policy::Call call;
   policy::Decision decision;

@@ -109,11 +109,11 @@ void write_request(Exchange& x, const UpstreamConnection& to, std::string& out) 
   if (path.empty()) path = "/";
   const http::RequestTarget target{x.head.method, path, x.head.query, x.head.has_query,
                                    x.upstream->authority(to)};
-  // An MCP answer may have to be read, so it is asked for without coding or range.
+  // Some answers have to be read, so they are asked for without coding or range.
   static constexpr std::string_view kReadable[] = {"accept-encoding", "range"};
-  const std::span<const std::string_view> drop = x.is_mcp()
-                                                     ? std::span<const std::string_view>(kReadable)
-                                                     : std::span<const std::string_view>();
+  const bool readable = x.is_mcp() || x.metered;
+  const std::span<const std::string_view> drop =
+      readable ? std::span<const std::string_view>(kReadable) : std::span<const std::string_view>();
   http::Framing framing = x.head.framing;
   uint64_t length = x.head.content_length;
   if (x.body_buffered) {
@@ -122,9 +122,10 @@ void write_request(Exchange& x, const UpstreamConnection& to, std::string& out) 
   }
   // A server that reeve started cannot know otherwise whose process it is to be.
   const http::Field caller[] = {{stdio::kAgentField, x.agent_info()->name}};
-  const std::span<const http::Field> extra = config.command.words.empty()
-                                                 ? std::span<const http::Field>()
-                                                 : std::span<const http::Field>(caller);
+  static constexpr http::Field kUncoded[] = {{"Accept-Encoding", "identity"}};
+  std::span<const http::Field> extra;
+  if (!config.command.words.empty()) extra = caller;
+  if (x.metered) extra = kUncoded;
   http::write_request_head(out, target, x.head, config.fields, framing, length, drop, extra);
   if (x.body_buffered) out += x.connection.body;
 }

@@ -69,6 +69,24 @@ uint64_t key_of(Label agent, Label upstream, uint64_t action = 0, uint64_t decis
 Label agent_of(uint64_t key) { return static_cast<Label>(key >> 40); }
 Label upstream_of(uint64_t key) { return static_cast<Label>((key >> 16) & 0xffffff); }
 
+// Of tokens: three labels of 21 bits and the direction. There are as many labels as names in the
+// policies so far; one beyond is `other`.
+constexpr Label kMostLabels = 1u << 21;
+uint64_t token_key(Label agent, Label upstream, Label model, uint64_t direction) {
+  const auto bits = [](Label label) { return uint64_t{label < kMostLabels ? label : kOtherLabel}; };
+  return (bits(agent) << 43) | (bits(upstream) << 22) | (bits(model) << 1) | direction;
+}
+
+struct TokenLabels {
+  Label agent, upstream, model;
+};
+TokenLabels token_labels(uint64_t key) {
+  const auto part = [key](int shift) {
+    return static_cast<Label>((key >> shift) & (kMostLabels - 1));
+  };
+  return {part(43), part(22), part(1)};
+}
+
 MetricFamily family(const char* name, const char* help, MetricType type) {
   MetricFamily f;
   f.name = name;
@@ -113,7 +131,7 @@ struct Total {
 };
 
 struct Totals {
-  std::map<uint64_t, uint64_t> calls, spent, errors;
+  std::map<uint64_t, uint64_t> calls, spent, errors, tokens;
   struct Pair {
     Total<kDurationBounds.size()> call, upstream;
   };
@@ -254,6 +272,12 @@ void Metrics::Shard::spent(Label agent, Label upstream, policy::Micros amount) {
   if (amount > 0) bump(cell(spent_, key_of(agent, upstream)), static_cast<uint64_t>(amount));
 }
 
+void Metrics::Shard::tokens(Label agent, Label upstream, Label model, uint64_t input,
+                            uint64_t output) {
+  bump(cell(tokens_, token_key(agent, upstream, model, 0)), input);
+  bump(cell(tokens_, token_key(agent, upstream, model, 1)), output);
+}
+
 void Metrics::Shard::upstream_error(Label upstream, UpstreamError kind) {
   bump(cell(errors_, key_of(0, upstream, static_cast<uint64_t>(kind))));
 }
@@ -269,6 +293,7 @@ std::string Metrics::collect(const Gauges& gauges) const {
       for (const auto& [key, value] : shard->calls_) totals.calls[key] += *value;
       for (const auto& [key, value] : shard->spent_) totals.spent[key] += *value;
       for (const auto& [key, value] : shard->errors_) totals.errors[key] += *value;
+      for (const auto& [key, value] : shard->tokens_) totals.tokens[key] += *value;
       for (const auto& [key, value] : shard->durations_) {
         totals.durations[key].call.add(value->call);
         totals.durations[key].upstream.add(value->upstream);
@@ -329,6 +354,15 @@ std::string Metrics::collect(const Gauges& gauges) const {
         static_cast<double>(value) / policy::kMicrosPerUnit;
   }
   out.push_back(std::move(spent));
+  MetricFamily tokens =
+      family("reeve_tokens_total", "Tokens that models took", MetricType::Counter);
+  for (const auto& [key, value] : totals.tokens) {
+    const TokenLabels of = token_labels(key);
+    add(tokens, {label("agent", name(of.agent)), label("upstream", name(of.upstream)),
+                 label("model", name(of.model)), label("direction", key & 1 ? "output" : "input")})
+        .counter.value = static_cast<double>(value);
+  }
+  out.push_back(std::move(tokens));
   for (MetricFamily& f : gauge_families(gauges)) out.push_back(std::move(f));
   return prometheus::TextSerializer().Serialize(out);
 }

@@ -106,6 +106,7 @@ class Metrics::Shard {
   void call(Label agent, Label upstream, uint8_t action, policy::Verdict verdict, bool known_agent,
             double seconds, double upstream_seconds);
   void spent(Label agent, Label upstream, policy::Micros amount);
+  void tokens(Label agent, Label upstream, Label model, uint64_t input, uint64_t output);
   void decided(double seconds) { decision_.observe(seconds, kDecisionBounds); }
   void upstream_error(Label upstream, UpstreamError kind);
 
@@ -125,6 +126,7 @@ class Metrics::Shard {
   std::unordered_map<uint64_t, std::unique_ptr<Counter>> calls_;
   std::unordered_map<uint64_t, std::unique_ptr<Counter>> spent_;
   std::unordered_map<uint64_t, std::unique_ptr<Counter>> errors_;
+  std::unordered_map<uint64_t, std::unique_ptr<Counter>> tokens_;
   std::unordered_map<uint64_t, std::unique_ptr<Durations>> durations_;
   Histogram<kDecisionBounds.size()> decision_;
 };

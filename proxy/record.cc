@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include "policy/json_write.h"
+#include "proxy/llm/metered.h"
 
 namespace reeve {
 namespace {
@@ -113,7 +114,11 @@ void write_who_and_what(TextWriter& out, const Exchange& x) {
   member(out, "listener", x.connection.listener.name);
   if (x.upstream) {
     member(out, "upstream", x.upstream->config().name);
-    member(out, "protocol", x.is_mcp() ? "mcp" : "http");
+    const bool anthropic = x.upstream->config().meter == Meter::kAnthropic;
+    member(out, "protocol",
+           x.is_mcp()  ? "mcp"
+           : x.metered ? (anthropic ? "anthropic" : "openai")
+                       : "http");
   }
   member(out, "action", action_of(x));
   member(out, "target", target_of(x));
@@ -184,6 +189,21 @@ void write_decision(Exchange& x) {
   }
 }
 
+namespace {
+
+// Of a call on an LLM API: what it took, or why it is charged what was reserved.
+void write_metered(TextWriter& out, const llm::Metered::Settled& settled) {
+  member(out, "model", settled.model);
+  if (settled.usage) {
+    number(out, "tokens_in", settled.usage->input);
+    number(out, "tokens_out", settled.usage->output);
+  }
+  member(out, "unmeasured", to_string(settled.why));
+  if (settled.overrun > 0) number(out, "overrun", policy::format_decimal(settled.overrun));
+}
+
+}  // namespace
+
 void write_outcome(Exchange& x) {
   begin_line(x.connection.line, x);
   TextWriter out(x.connection.line, kUsualLine);
@@ -192,6 +212,7 @@ void write_outcome(Exchange& x) {
   member(out, "error", x.error);
   if (x.tries > 1) number(out, "tries", x.tries);
   if (x.spend.cost > 0) number(out, "cost", policy::format_decimal(x.cost));
+  if (x.metered && x.forwarded) write_metered(out, x.metered->settled);
   number(out, "bytes_in", x.bytes_in);
   number(out, "bytes_out", x.bytes_out);
   duration(out, "ms", steady_now() - x.started);

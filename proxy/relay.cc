@@ -4,6 +4,7 @@
 #include "proxy/relay.h"
 
 #include "proxy/http/writer.h"
+#include "proxy/llm/metered.h"
 #include "proxy/mcp/event_stream.h"
 #include "proxy/mcp/list_filter.h"
 #include "proxy/worker.h"
@@ -63,12 +64,14 @@ class BodyReader {
   net::Task<std::string_view> read() {
     for (;;) {
       net::ErrorCode ec;
-      if (!stream_) {
+      if (!stream_ && agent_.phase != Phase::kReadOn) {
         agent_.deadline = steady_now() + idle_;
         agent_.phase = Phase::kAnswer;
       }
       const size_t n = co_await from_.fill(ec);
-      agent_.phase = Phase::kStream;  // the agent may take its time to read
+      if (agent_.phase != Phase::kReadOn) {
+        agent_.phase = Phase::kStream;  // the agent may take its time to read
+      }
       if (n == 0) {
         done_ = ec == net::asio::error::eof && decoder_.complete_at_close();
         broken_ = !done_;
@@ -161,11 +164,25 @@ class Answer {
   http::Framing framing_ = http::Framing::kNone;
 };
 
+// The agent has gone, but what the call costs is told at the end of the answer.
+net::Task<RelayEnd> read_on(Exchange& x, BodyReader& body) {
+  if (!x.worker.read_on(x.connection)) co_return RelayEnd::kBroken;
+  while (!body.done() && !body.broken()) {
+    if (!x.metered->pass(co_await body.next())) break;
+  }
+  co_return RelayEnd::kBroken;
+}
+
 net::Task<RelayEnd> pass_through(Exchange& x, UpstreamConnection& from, BodyReader& body) {
   const http::ResponseHead& head = from.parser.head();
   Answer answer(x);
   http::Framing framing = http::Framing::kChunked;
-  if (head.framing == http::Framing::kLength) framing = http::Framing::kLength;
+  if (x.metered) {
+    x.metered->begin(head, x.worker.services().config.limits.body_bytes);
+    if (x.metered->may_tell_usage()) x.connection.reads_on = x.upstream->config().answer_idle;
+  }
+  const bool as_long = !x.metered || !x.metered->rewrites();
+  if (head.framing == http::Framing::kLength && as_long) framing = http::Framing::kLength;
   if (head.framing == http::Framing::kNone) {
     // An answer to HEAD tells the length of a body that does not follow.
     framing = head.has_content_length ? http::Framing::kLength : http::Framing::kNone;
@@ -174,11 +191,16 @@ net::Task<RelayEnd> pass_through(Exchange& x, UpstreamConnection& from, BodyRead
   from.consume(from.parser.head_bytes());
   for (;;) {
     // Head and what came with it leave in one write.
-    const std::string_view data = answer.empty() ? co_await body.next() : body.take();
+    std::string_view data = answer.empty() ? co_await body.next() : body.take();
+    if (x.metered) {
+      const auto passed = x.metered->pass(data);
+      if (!passed) co_return RelayEnd::kBroken;
+      data = *passed;
+    }
     if (!data.empty()) answer.body(data);
     if (body.broken()) co_return RelayEnd::kBroken;
     if (body.done()) answer.end();
-    if (!co_await answer.flush()) co_return RelayEnd::kBroken;
+    if (!co_await answer.flush()) co_return co_await read_on(x, body);
     if (body.done()) co_return RelayEnd::kWhole;
   }
 }
@@ -319,6 +341,10 @@ net::Task<RelayEnd> relay(Exchange& x, UpstreamConnection& from) {
     end = RelayEnd::kRefused;  // a list in a form that cannot be read shows more than it may
   } else {
     end = co_await pass_through(x, from, body);
+  }
+  if (x.metered) {
+    x.metered->end(body.done() && !body.broken());
+    x.worker.end_read_on(x.connection);
   }
   if (end == RelayEnd::kWhole && body.closed()) from.stream.close();
   co_return end;

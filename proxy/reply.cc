@@ -101,6 +101,13 @@ std::string problem(const Exchange& x) {
     member(out, "limit", refusal.limit->limit->text);
     member(out, "resets", resets(x, *refusal.limit));
   }
+  // The official clients of LLM APIs show what stands here.
+  if (x.upstream && x.upstream->config().meter != Meter::kNone) {
+    out += ",\"error\":{\"type\":\"reeve\"";
+    member(out, "code", refusal.reason);
+    member(out, "message", refusal.detail);
+    out += "}";
+  }
   out += "}";
   return out;
 }

@@ -7,6 +7,8 @@
 
 #include <memory>
 #include <string>
+#include <string_view>
+#include <unordered_map>
 #include <vector>
 
 #include "policy/policy_set.h"
@@ -21,6 +23,7 @@ struct Snapshot {
   Treasury::Binding accounts;       // of policy->accounts()
   std::vector<Label> agent_labels;  // of policy->agents()
   std::vector<AgentCalls::Counter*> agent_calls;
+  std::unordered_map<std::string_view, Label> model_labels;  // of patterns in policy->spend()
 };
 
 }  // namespace reeve

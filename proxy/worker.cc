@@ -24,6 +24,7 @@ constexpr uint64_t kSweepsPerStatus = 5;
 // so many the longest-lived are looked at, others the next time.
 constexpr std::chrono::milliseconds kMakesRoom{1000};
 constexpr int kLooks = 64;
+constexpr size_t kMostReadingOn = 256;  // answers whose agents have gone
 
 }  // namespace
 
@@ -241,7 +242,7 @@ void Worker::look_at(Connection& c, Steady now) {
   }
   if (c.phase == Phase::kStream || now < c.deadline) return;
   c.timed_out = true;
-  if (c.phase == Phase::kUpstream || c.phase == Phase::kAnswer) {
+  if (c.phase == Phase::kUpstream || c.phase == Phase::kAnswer || c.phase == Phase::kReadOn) {
     c.given_up = true;
     end_waiting(c);
   } else if (c.phase == Phase::kHead || c.phase == Phase::kBody) {
@@ -256,8 +257,24 @@ void Worker::look_at(Connection& c, Steady now) {
 
 void Worker::cut(Connection& c) {
   c.agent_gone = c.given_up = true;  // nothing is sent or tried again for it
-  end_waiting(c);
+  if (!read_on(c)) end_waiting(c);
   c.stream.close(true);
+}
+
+bool Worker::read_on(Connection& c) {
+  if (stopping_ || c.reads_on.count() == 0) return false;
+  if (c.phase == Phase::kReadOn) return true;
+  if (reading_on_ >= kMostReadingOn) return false;
+  ++reading_on_;
+  set_phase(c, Phase::kReadOn, c.reads_on);
+  return true;
+}
+
+void Worker::end_read_on(Connection& c) {
+  c.reads_on = std::chrono::milliseconds(0);
+  if (c.phase != Phase::kReadOn) return;
+  c.phase = Phase::kStream;
+  --reading_on_;
 }
 
 // Whatever it is that the call waits for on its upstream's side.

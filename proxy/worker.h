@@ -51,6 +51,10 @@ class Worker {
   const std::shared_ptr<const Snapshot>& snapshot() const { return snapshot_; }
   Upstream* find_upstream(std::string_view name);
   net::asio::io_context& context() { return context_; }
+  // The agent of an answer that is metered has gone: its upstream has a bounded time to tell what
+  // the call cost. False when too many are waited for already, or it is to stop; then it is cut.
+  bool read_on(Connection& connection);
+  void end_read_on(Connection& connection);
   void set_phase(Connection& connection, Phase phase, std::chrono::milliseconds limit);
 
  private:
@@ -81,6 +85,7 @@ class Worker {
   Overload overload_;
   std::atomic<size_t> count_{0};
   bool stopping_ = false;
+  size_t reading_on_ = 0;
   net::Timer sweep_timer_;
   std::thread thread_;
 };

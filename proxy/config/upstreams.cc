@@ -236,6 +236,23 @@ void read_credential(Reader& r, const yaml::Node& node, UpstreamConfig& upstream
   }
 }
 
+void read_meter(Reader& r, const yaml::Node& node, UpstreamConfig& upstream) {
+  const std::string word = r.text(node);
+  if (word == "openai") {
+    upstream.meter = Meter::kOpenAi;
+  } else if (word == "anthropic") {
+    upstream.meter = Meter::kAnthropic;
+  } else {
+    r.error(node.mark,
+            fmt::format("unknown `meter` `{}`; write `openai` or `anthropic`, the API that the "
+                        "upstream speaks",
+                        word));
+  }
+  if (upstream.protocol == Protocol::kMcp) {
+    r.error(node.mark, "only `http` upstreams are LLM APIs; remove `meter`");
+  }
+}
+
 void read_upstream(Reader& r, const yaml::Node::Member& member, Config& config) {
   const std::string& name = member.key;
   const bool plain = !name.empty() && name.size() <= 64 &&
@@ -255,8 +272,8 @@ void read_upstream(Reader& r, const yaml::Node::Member& member, Config& config) 
   if (!r.keys(
           member.value, fmt::format("upstream `{}`", name),
           {{"http", "mcp", "credential", "timeout", "connect_timeout", "answer_idle", "connections",
-            "idle_connections", "path_parameters", "pass_headers", "tls", "host"},
-           {"meter"}})) {
+            "idle_connections", "path_parameters", "pass_headers", "tls", "host", "meter"},
+           {}})) {
     return;
   }
   UpstreamConfig upstream;
@@ -282,6 +299,7 @@ void read_upstream(Reader& r, const yaml::Node::Member& member, Config& config) 
       r.error(node->mark, "a server that is started by a command gets its credential by `env`");
     }
   }
+  if (const yaml::Node* node = member.value.find("meter")) read_meter(r, *node, upstream);
   if (const yaml::Node* node = member.value.find("timeout")) upstream.timeout = r.duration(*node);
   if (const yaml::Node* node = member.value.find("path_parameters")) {
     upstream.path_parameters = r.boolean(*node);
