@@ -20,14 +20,14 @@ void require(bool condition) {
   if (!condition) std::abort();
 }
 
-struct Result {
+struct Played {
   std::string passed;
   bool fits = true;
   Metered::Outcome outcome;
   std::string model;
 };
 
-Result play(Endpoint endpoint, bool events, bool hides, std::string_view bytes, size_t step) {
+Played play(Endpoint endpoint, bool events, bool hides, std::string_view bytes, size_t step) {
   llm::Request request;
   request.endpoint = endpoint;
   Metered metered(std::move(request), hides);
@@ -35,7 +35,7 @@ Result play(Endpoint endpoint, bool events, bool hides, std::string_view bytes, 
   head.status = 200;
   head.fields.list.push_back({"content-type", events ? "text/event-stream" : "application/json"});
   metered.begin(head, kLimit);
-  Result result;
+  Played result;
   while (!bytes.empty() && result.fits) {
     const std::string_view part = bytes.substr(0, step);
     const auto passed = metered.pass(part);
@@ -49,7 +49,7 @@ Result play(Endpoint endpoint, bool events, bool hides, std::string_view bytes, 
   return result;
 }
 
-bool same(const Result& a, const Result& b) {
+bool same(const Played& a, const Played& b) {
   return a.outcome.why == b.outcome.why && a.outcome.usage == b.outcome.usage &&
          a.outcome.is_free == b.outcome.is_free && a.model == b.model && a.fits == b.fits;
 }
@@ -64,8 +64,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const bool events = (data[0] & 4) != 0;
   const bool hides = (data[0] & 8) != 0;
   const std::string_view bytes(reinterpret_cast<const char*>(data) + 2, size - 2);
-  const Result whole = play(endpoint, events, hides, bytes, size);
-  const Result cut = play(endpoint, events, hides, bytes, data[1] + size_t{1});
+  const Played whole = play(endpoint, events, hides, bytes, size);
+  const Played cut = play(endpoint, events, hides, bytes, data[1] + size_t{1});
   require(same(whole, cut));
   if (whole.fits) require(whole.passed == cut.passed);
   if (!events || !hides) require(whole.passed == bytes);
