@@ -14,6 +14,7 @@
 
 #include "policy/compiled.h"
 #include "proxy/audit/files.h"
+#include "proxy/budget_line.h"
 #include "proxy/log.h"
 #include "proxy/policy_files.h"
 #include "proxy/store/sqlite_store.h"
@@ -131,6 +132,9 @@ App::App(Config config, store::StateFolder folder, Record record,
     };
   }
   sealer_ = std::make_unique<audit::Sealer>(*journal_, std::move(record.sealing), sealing);
+  treasury_->listen([journal = journal_.get()](const policy::Notice& notice) {
+    journal->append("budget", budget_members(notice), wall_now());
+  });
   snapshot_ = make_snapshot(std::move(policy));
   loaded_at_ = wall_now();
   for (unsigned i = 0; i < config_.threads; ++i) {
