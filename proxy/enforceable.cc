@@ -15,7 +15,8 @@ namespace {
 constexpr std::string_view kActedOn[] = {"mode: report", "mode: report on a rule",
                                          "connect",      "spiffe",
                                          "unix_uid",     "limits",
-                                         "probation",    "dispatch"};
+                                         "probation",    "dispatch",
+                                         "pin"};
 
 bool is_acted_on(std::string_view feature) {
   return std::find(std::begin(kActedOn), std::end(kActedOn), feature) != std::end(kActedOn);

@@ -15,6 +15,7 @@
 #include "proxy/journal.h"
 #include "proxy/mcp_sessions.h"
 #include "proxy/metrics.h"
+#include "proxy/pin_watch.h"
 #include "proxy/spend.h"
 #include "proxy/stdio/server.h"
 #include "proxy/transport.h"
@@ -70,6 +71,7 @@ struct Services {
   Lookups upstream_lookups;  // of names in reeve.yaml
   Transport transport{config};
   stdio::Server stdio{config};
+  PinWatch pins{};
 };
 
 // Records the refusals that got no line before this second, one counting line per listener.
