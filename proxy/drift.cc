@@ -162,6 +162,11 @@ void DriftObserver::sees_result(const json::Value& result) {
   plain_ = is_plain(result.raw());
   const auto more = result.find("nextCursor");
   whole_ = !more || more->is_null();
+  if (more && more->is_string()) {
+    std::string scratch;
+    x_.worker.services().issued.issue(Issued::Kind::kCursor, x_.upstream->config().name,
+                                      more->text(scratch), x_.agent_info()->name);
+  }
   sighting_.reset();
   if (pin_ && result.find("tools")) sighting_.emplace(pin_->lock);
 }

@@ -24,7 +24,8 @@ net::Step<bool> as_pinned(Exchange& exchange);
 bool may_say_instructions(const Exchange& exchange);
 
 // One answer to a call, message by message: give it to filter_message(), then tell it the message's
-// end. Also flags what is hidden in the texts of any server. The exchange must outlive it.
+// end. Also flags what is hidden in the texts of any server, and remembers whose its cursors are.
+// The exchange must outlive it.
 class DriftObserver : public mcp::Onlooker {
  public:
   explicit DriftObserver(Exchange& x);

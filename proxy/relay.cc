@@ -281,6 +281,10 @@ net::Task<RelayEnd> relay_events(Exchange& x, UpstreamConnection& from, BodyRead
     if (refused) return;
     mcp::Event out = event;
     if (!event.comment && event.has_data) drift.sees_event(event.data);
+    if (event.has_id && !event.id.empty()) {
+      x.worker.services().issued.issue(Issued::Kind::kEvent, x.call.upstream, event.id,
+                                       x.agent_info()->name);
+    }
     if (filters && !event.comment && event.has_data && !event.data.empty()) {
       const mcp::Filtered result =
           mcp::filter_message(x.connection.json, event.data, visible, filtered, &drift);

@@ -12,6 +12,7 @@
 #include "proxy/config.h"
 #include "proxy/descriptors.h"
 #include "proxy/dial.h"
+#include "proxy/issued.h"
 #include "proxy/journal.h"
 #include "proxy/mcp_sessions.h"
 #include "proxy/metrics.h"
@@ -72,6 +73,7 @@ struct Services {
   Transport transport{config};
   stdio::Server stdio{config};
   PinWatch pins{};
+  Issued issued{};
 };
 
 // Records the refusals that got no line before this second, one counting line per listener.
