@@ -53,6 +53,9 @@ Result<std::unique_ptr<App>> App::create(Config config, Diagnostics& diagnostics
   std::string seen = policy_files_signature(config.policy);
   auto policy = load_policy_files(config.policy, config.wiring(), nullptr, diagnostics);
   if (!policy) return Error{"the policy cannot be used"};
+  std::string pins_seen = pin_files_signature(*policy);
+  auto pins = load_pins(*policy, {}, diagnostics);
+  if (!pins) return Error{"a lock that the policy names cannot be used"};
   auto folder = store::StateFolder::open(config.state);
   if (!folder) return folder.error();
   auto record = open_record(config, *folder);
@@ -62,8 +65,9 @@ Result<std::unique_ptr<App>> App::create(Config config, Diagnostics& diagnostics
   auto treasury = Treasury::open(std::move(*store));
   if (!treasury) return treasury.error();
   std::unique_ptr<App> app(new App(std::move(config), std::move(*folder), std::move(*record),
-                                   std::move(*treasury), std::move(policy)));
+                                   std::move(*treasury), std::move(policy), std::move(*pins)));
   app->seen_ = std::move(seen);
+  app->pins_seen_ = std::move(pins_seen);
   if (!app->services_.transport.load(diagnostics)) return Error{"TLS cannot be used"};
   for (const auto& worker : app->workers_) {
     if (auto bound = worker->listen(); !bound) return bound.error();
@@ -112,7 +116,8 @@ Result<App::Record> App::open_record(const Config& config, const store::StateFol
 }
 
 App::App(Config config, store::StateFolder folder, Record record,
-         std::unique_ptr<Treasury> treasury, std::shared_ptr<const policy::PolicySet> policy)
+         std::unique_ptr<Treasury> treasury, std::shared_ptr<const policy::PolicySet> policy,
+         Pins pins)
     : config_(std::move(config)),
       folder_(std::move(folder)),
       journal_(std::move(record.journal)),
@@ -135,7 +140,7 @@ App::App(Config config, store::StateFolder folder, Record record,
   treasury_->listen([journal = journal_.get()](const policy::Notice& notice) {
     journal->append("budget", budget_members(notice), wall_now());
   });
-  snapshot_ = make_snapshot(std::move(policy));
+  snapshot_ = make_snapshot(std::move(policy), std::move(pins));
   loaded_at_ = wall_now();
   for (unsigned i = 0; i < config_.threads; ++i) {
     workers_.push_back(std::make_unique<Worker>(services_, snapshot_));
@@ -147,9 +152,10 @@ App::App(Config config, store::StateFolder folder, Record record,
 
 App::~App() = default;
 
-std::shared_ptr<const Snapshot> App::make_snapshot(
-    std::shared_ptr<const policy::PolicySet> policy) {
+std::shared_ptr<const Snapshot> App::make_snapshot(std::shared_ptr<const policy::PolicySet> policy,
+                                                   Pins pins) {
   auto snapshot = std::make_shared<Snapshot>();
+  snapshot->pins = std::move(pins);
   snapshot->accounts = treasury_->bind(policy->accounts(), wall_now());
   for (const policy::AgentInfo& agent : policy->agents()) {
     snapshot->agent_labels.push_back(metrics_.intern(agent.name));
@@ -260,6 +266,7 @@ net::Task<void> App::watch_files() {
     if (ec) co_return;
     std::erase_if(replaced_, [](const auto& policy) { return policy.use_count() == 1; });
     if (policy_files_signature(config_.policy) != seen_) reload();
+    if (pin_files_signature(*snapshot_->policy) != pins_seen_) reload_pins();
     services_.transport.reload(false);
   }
 }
@@ -281,6 +288,8 @@ void App::reload() {
   seen_ = policy_files_signature(config_.policy);
   auto policy =
       load_policy_files(config_.policy, config_.wiring(), snapshot_->policy.get(), diagnostics);
+  auto pins = policy ? next_pins(*policy, diagnostics) : std::nullopt;
+  if (!pins) policy = nullptr;
   log_diagnostics(diagnostics);
   if (!policy) {
     ++reloads_failed_;
@@ -298,7 +307,7 @@ void App::reload() {
   last_reload_error_.clear();
   loaded_at_ = wall_now();
   replaced_.push_back(snapshot_->policy);
-  snapshot_ = make_snapshot(std::move(policy));
+  snapshot_ = make_snapshot(std::move(policy), std::move(*pins));
   for (const auto& worker : workers_) worker->replace_snapshot(snapshot_);
   write_policy_line("ok", {});
   log(LogLevel::kInfo, fmt::format("policy {} in force", snapshot_->policy->sha256()));
@@ -333,6 +342,7 @@ Gauges App::gauges() {
   g.tls_reloads_failed = services_.transport.reloads_failed();
   g.tls_handshakes_failed = services_.transport.handshakes_failed();
   g.connections = services_.connections.load(std::memory_order_relaxed);
+  add_pin_gauges(g);
   return g;
 }
 

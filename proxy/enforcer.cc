@@ -10,6 +10,7 @@
 #include <algorithm>
 
 #include "proxy/body.h"
+#include "proxy/drift.h"
 #include "proxy/forward.h"
 #include "proxy/forward_proxy.h"
 #include "proxy/identify.h"
@@ -327,6 +328,7 @@ net::Task<void> handle(Exchange& x) {
   if (!co_await read_call(x)) co_return co_await refuse(x);
   if (!decide(x)) co_return co_await refuse(x);
   if (!within_limits(x)) co_return co_await refuse(x);
+  if (!co_await as_pinned(x)) co_return co_await refuse(x);
   if (!co_await reserve(x)) co_return co_await refuse(x);
   if (!co_await record_decision(x)) {
     x.refuse(503, "audit", "the record cannot be written");

@@ -87,6 +87,7 @@ struct Exchange {
   // Of a dispatch tool's call: `call`, and the digest of arguments, are then those of the one
   // inside.
   std::unique_ptr<policy::DispatchedCall> dispatched;
+  uint64_t pin_epoch = 0;  // PinWatch::epoch() of the upstream, before the call went out
   policy::Decision decision;
   policy::Admission admission;
   policy::Spend spend;

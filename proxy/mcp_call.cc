@@ -160,7 +160,7 @@ net::Task<bool> read_mcp_call(Exchange& x) {
   const std::string_view method = x.head.method;
   if (method == "POST") {
     if (!co_await read_post(x)) co_return false;
-    if (owns_session(x)) co_return true;
+    if (owns_session(x)) co_return owns_what_it_presents(x);
     co_return refuse_rpc(x, {404, -32001, "Session not found", std::string(x.message->id)});
   }
   if (!owns_session(x)) co_return x.refuse(404, "session", "Session not found");
@@ -172,7 +172,7 @@ net::Task<bool> read_mcp_call(Exchange& x) {
   if (method == "GET" && !accepts_events(x.head.fields)) {
     co_return x.refuse(406, "malformed", "GET needs `Accept: text/event-stream`");
   }
-  co_return true;
+  co_return owns_what_it_presents(x);
 }
 
 void decide_mcp(Exchange& x) {

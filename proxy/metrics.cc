@@ -139,6 +139,34 @@ struct Totals {
   Total<kDecisionBounds.size()> decision;
 };
 
+void add_drift(std::vector<MetricFamily>& out, const Gauges& g) {
+  MetricFamily changes =
+      family("reeve_drift_total", "Tools and instructions found other than their lock",
+             MetricType::Counter);
+  MetricFamily drifted =
+      family("reeve_drifted_tools", "Tools that are now other than their lock", MetricType::Gauge);
+  MetricFamily hidden =
+      family("reeve_hidden_text_total", "Texts of servers found with characters that do not show",
+             MetricType::Counter);
+  for (const DriftGauge& drift : g.drifts) {
+    for (const auto& [kind, count] : drift.changes) {
+      add(changes, {label("upstream", drift.upstream), label("kind", kind)}).counter.value =
+          static_cast<double>(count);
+    }
+    add(drifted, {label("upstream", drift.upstream)}).gauge.value =
+        static_cast<double>(drift.drifted);
+    add(hidden, {label("upstream", drift.upstream)}).counter.value =
+        static_cast<double>(drift.hidden);
+  }
+  MetricFamily reloads =
+      family("reeve_pin_reloads_total", "Locks of servers read again", MetricType::Counter);
+  add(reloads, {label("result", "ok")}).counter.value = static_cast<double>(g.pin_reloads_ok);
+  add(reloads, {label("result", "error")}).counter.value =
+      static_cast<double>(g.pin_reloads_failed);
+  for (MetricFamily* each : {&changes, &drifted, &hidden, &reloads})
+    out.push_back(std::move(*each));
+}
+
 std::vector<MetricFamily> gauge_families(const Gauges& g) {
   std::vector<MetricFamily> out;
   struct Column {
@@ -193,6 +221,8 @@ std::vector<MetricFamily> gauge_families(const Gauges& g) {
   add(certificates, {label("result", "error")}).counter.value =
       static_cast<double>(g.tls_reloads_failed);
   out.push_back(std::move(certificates));
+
+  add_drift(out, g);
 
   MetricFamily handshakes = family("reeve_tls_handshake_errors_total",
                                    "TLS handshakes of agents that failed", MetricType::Counter);

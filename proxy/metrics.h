@@ -40,6 +40,12 @@ struct UpstreamGauge {
   std::string upstream;
   bool up = true;
 };
+struct DriftGauge {
+  std::string upstream;
+  std::vector<std::pair<std::string, uint64_t>> changes;  // by kind, of a fixed list
+  uint64_t hidden = 0;
+  size_t drifted = 0;
+};
 struct Gauges {
   std::string policy_sha256;
   std::vector<BudgetGauge> budgets;
@@ -49,6 +55,8 @@ struct Gauges {
   uint64_t reloads_ok = 0, reloads_failed = 0;
   uint64_t tls_reloads_ok = 0, tls_reloads_failed = 0, tls_handshakes_failed = 0;
   int64_t connections = 0;
+  std::vector<DriftGauge> drifts;
+  uint64_t pin_reloads_ok = 0, pin_reloads_failed = 0;
   std::string currency;
 };
 

@@ -170,7 +170,7 @@ void write_decision(Exchange& x) {
          x.refusal      ? x.refusal->reason
          : x.overlooked ? x.overlooked->reason
                         : policy::to_string(x.decision.reason));
-  if (x.snapshot->policy->report() || x.reported) member(out, "mode", "report");
+  if (x.snapshot->policy->report() || x.reported || x.overlooked) member(out, "mode", "report");
   if (x.reported) {
     member(out, "reported", policy::to_string(x.reported->effect));
     member(out, "reported_rule", x.reported->id);

@@ -3,6 +3,7 @@
 // and what was asked. Tested end to end by tests/e2e.
 #include "proxy/relay.h"
 
+#include "proxy/drift.h"
 #include "proxy/http/writer.h"
 #include "proxy/llm/metered.h"
 #include "proxy/mcp/event_stream.h"
@@ -230,11 +231,12 @@ mcp::Visible visibility(Exchange& x) {
   };
 }
 
-// Whether lists in this answer are to be filtered: it was asked for, or it may be a replay.
+// Whether this answer is to be read: a list was asked for, or it may be a replay of one, or what
+// the server says of itself.
 bool may_hold_list(const Exchange& x) {
   if (x.message == nullptr) return x.head.method == "GET";
   mcp::List list{};
-  return mcp::list_of_method(x.message->method, list);
+  return mcp::list_of_method(x.message->method, list) || may_say_instructions(x);
 }
 
 net::Task<RelayEnd> filter_json(Exchange& x, UpstreamConnection& from, BodyReader& body) {
@@ -263,8 +265,10 @@ net::Task<RelayEnd> filter_json(Exchange& x, UpstreamConnection& from, BodyReade
     message += data;
   }
   std::string filtered;
+  DriftObserver drift(x);
   const mcp::Filtered result =
-      mcp::filter_message(x.connection.json, message, visibility(x), filtered);
+      mcp::filter_message(x.connection.json, message, visibility(x), filtered, &drift);
+  drift.finish_message();
   if (result == mcp::Filtered::kInvalid) co_return RelayEnd::kRefused;
   const std::string& bytes = result == mcp::Filtered::kChanged ? filtered : message;
   http::ResponseHead anew;
@@ -291,15 +295,22 @@ net::Task<RelayEnd> relay_events(Exchange& x, UpstreamConnection& from, BodyRead
 
   const bool filters = may_hold_list(x);
   const mcp::Visible visible = visibility(x);
+  DriftObserver drift(x);
   mcp::EventStreamParser parser(x.worker.services().config.limits.body_bytes);
   std::string written, filtered;
   bool refused = false;
   const auto on_event = [&](const mcp::Event& event) {
     if (refused) return;
     mcp::Event out = event;
+    if (!event.comment && event.has_data) drift.sees_event(event.data);
+    if (event.has_id && !event.id.empty()) {
+      x.worker.services().issued.issue(Issued::Kind::kEvent, x.call.upstream, event.id,
+                                       x.agent_info()->name);
+    }
     if (filters && !event.comment && event.has_data && !event.data.empty()) {
       const mcp::Filtered result =
-          mcp::filter_message(x.connection.json, event.data, visible, filtered);
+          mcp::filter_message(x.connection.json, event.data, visible, filtered, &drift);
+      drift.finish_message();
       if (result == mcp::Filtered::kChanged) out.data = filtered;
       if (result == mcp::Filtered::kInvalid) {
         // A message that cannot be read may hold anything; another event is only left out.

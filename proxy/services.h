@@ -12,9 +12,11 @@
 #include "proxy/config.h"
 #include "proxy/descriptors.h"
 #include "proxy/dial.h"
+#include "proxy/issued.h"
 #include "proxy/journal.h"
 #include "proxy/mcp_sessions.h"
 #include "proxy/metrics.h"
+#include "proxy/pin_watch.h"
 #include "proxy/spend.h"
 #include "proxy/stdio/server.h"
 #include "proxy/transport.h"
@@ -70,6 +72,8 @@ struct Services {
   Lookups upstream_lookups;  // of names in reeve.yaml
   Transport transport{config};
   stdio::Server stdio{config};
+  PinWatch pins{};
+  Issued issued{};
 };
 
 // Records the refusals that got no line before this second, one counting line per listener.

@@ -13,6 +13,7 @@
 
 #include "policy/policy_set.h"
 #include "proxy/metrics.h"
+#include "proxy/pin_files.h"
 #include "proxy/services.h"
 #include "proxy/spend.h"
 
@@ -20,6 +21,7 @@ namespace reeve {
 
 struct Snapshot {
   std::shared_ptr<const policy::PolicySet> policy;
+  Pins pins;                        // of policy's servers
   Treasury::Binding accounts;       // of policy->accounts()
   std::vector<Label> agent_labels;  // of policy->agents()
   std::vector<AgentCalls::Counter*> agent_calls;
