@@ -47,7 +47,9 @@ struct GuardReport {
 class GuardExaminer {
  public:
   enum class Side : uint8_t { kArguments, kResult };
-  // Where places begin besides the root: in an MCP result also at `structuredContent`.
+  // Where places begin besides the root: in an MCP result also at `structuredContent`. There, too,
+  // what the protocol alone reads (`nextCursor`, `taskId`, …) is not looked at: it must come back
+  // byte for byte.
   enum class Root : uint8_t { kValue, kMcpResult };
 
   GuardExaminer();

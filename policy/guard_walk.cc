@@ -13,8 +13,17 @@ namespace reeve::policy {
 namespace {
 
 constexpr const char* kVariant = "a key that equals, but for case, one that a guard reads";
+constexpr std::string_view kProtocolKeys[] = {"requestState",  "nextCursor", "taskId",
+                                              "progressToken", "requestId",  "resultType"};
 constexpr std::string_view kColumnKeys[] = {"columns", "headers",      "header",
                                             "fields",  "column_names", "columnNames"};
+
+// Whether a member of an MCP result or of a notification's `params` is a token of the protocol.
+bool is_protocol(std::string_view key, const json::Value& value) {
+  return (value.is_string() || value.is_number()) &&
+         std::find(std::begin(kProtocolKeys), std::end(kProtocolKeys), key) !=
+             std::end(kProtocolKeys);
+}
 
 // Whether a row says the names of the columns again.
 bool is_head(const json::Value& row, const std::vector<std::string>& columns) {
@@ -118,6 +127,7 @@ void GuardExaminer::visit_object(const json::Value& value, Range states, Documen
   for (const json::Member member : value.members()) {
     if (in_doubt()) return;
     const std::string_view key = member.key.text(scratch);
+    if (mcp_result && is_protocol(key, member.value)) continue;
     const size_t mark = states_.size();
     Range next = advance(states, key, nullptr);
     if (mcp_result && key == "structuredContent") next = add_roots(next);
