@@ -118,6 +118,7 @@ scenario('an answer that is denied: 403 with the guard, charged, connection kept
   assert.equal((await call('GET', '/api/x', {agent})).body, '{"ok":true}');
   agent.destroy();
   const [first, second] = await sidecar.records({upstream: 'api'}, 2);
+  assert.equal(first.outcome.cost, 0.5, 'the upstream did run');
   assert.deepEqual(
       [first.outcome.decision, first.outcome.reason, first.outcome.found],
       ['deny', 'guard', {pii: {email: 1, 'credit-card': 1}}]);
@@ -168,6 +169,7 @@ scenario('arguments: the bytes that reach the server are redacted, or none do', 
   const {decision, outcome} = lines.at(-1);
   assert.deepEqual([decision.decision, decision.reason, decision.guard], ['deny', 'guard', 'pii']);
   assert.ok(!('upstream_ms' in outcome));
+  assert.equal(outcome.cost, 0);
   assertUntold(sidecar, mail);
 });
 

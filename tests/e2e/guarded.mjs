@@ -8,9 +8,11 @@ export const guards = {
   redacting: 'pii: {patterns: [email, credit-card], fields: ["*.salary"], on: both}',
   denying: 'pii: {patterns: [email, credit-card], on: both, then: deny}',
 };
+const prices = (on) => `prices:\n  - {upstream: ${on}, http: "* /**", cost: 0.5 USD}\n`;
 export const policy = (agent, guard, {mode = '', on = 'api'} = {}) => `${mode}${
     policyOf(
-        [agent], `    guards: [pii]\n${allowAll(on)}`, `guards:\n  ${guards[guard] ?? guard}\n`)}`;
+        [agent], `    guards: [pii]\n${allowAll(on)}`,
+        `guards:\n  ${guards[guard] ?? guard}\n${prices(on)}`)}`;
 
 // An origin that answers what it is told: `answer` is {status, type, body, headers} or a handler.
 export async function start(s, {guard = 'redacting', answer = {}, mode, config = {}} = {}) {
