@@ -74,6 +74,7 @@ bool GuardExaminer::has_variants(const json::Value& object, Range states) const 
 void GuardExaminer::visit(const json::Value& value, Range states, std::string_view label,
                           Document& document) {
   if (in_doubt()) return;
+  if (document.also_root == value.offset()) states = add_roots(states);
   if (visit_place(value, states, label, document)) return;
   switch (value.type()) {
     case json::Type::kString:

@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <functional>
 
 #include "policy/selector.h"
 #include "proxy/body.h"
@@ -56,11 +57,28 @@ bool looks_at(const Guarded::Guards& guards, GuardInfo::On side) {
   });
 }
 
+// In the policy's order, in which its guards lie.
+void add(const Guarded::Guards& more, Guarded::Guards& guards) {
+  guards.insert(guards.end(), more.begin(), more.end());
+  std::sort(guards.begin(), guards.end(), std::less<>());
+  guards.erase(std::unique(guards.begin(), guards.end()), guards.end());
+}
+
+// Where the arguments of a call inside begin in the body; nothing where they are a text of it.
+std::optional<size_t> inner_arguments(const Exchange& x) {
+  if (!x.dispatched || !x.call.args) return std::nullopt;
+  const std::string& body = x.connection.body;
+  const char* at = x.call.args->raw().data();
+  const bool inside = std::less_equal<>()(body.data(), at) && at < body.data() + body.size();
+  return inside ? std::optional<size_t>(at - body.data()) : std::nullopt;
+}
+
 // The guards of this call; null when there are none.
 std::unique_ptr<Guarded> find_guards(const Exchange& x) {
   const policy::PolicySet& policy = *x.snapshot->policy;
   auto guarded = std::make_unique<Guarded>();
   guarded->own = policy.guards(*x.agent, x.call);
+  if (x.dispatched) add(policy.guards(*x.agent, x.dispatched->outer()), guarded->own);
   if (x.is_mcp()) {
     guarded->all = policy.guards_on(*x.agent, x.call.upstream);
     if (is_of_any_call(x)) {
@@ -90,7 +108,8 @@ struct Edit {
 // Looks at the parts of a message that the agent fills in, one by one; edits are of its bytes.
 class MessageArguments {
  public:
-  MessageArguments(GuardTools& tools, Guarded& guarded) : tools_(tools), guarded_(guarded) {}
+  MessageArguments(GuardTools& tools, Guarded& guarded, std::optional<size_t> inner)
+      : tools_(tools), guarded_(guarded), inner_(inner) {}
 
   void look(const json::Value& root) {
     std::string scratch;
@@ -129,7 +148,7 @@ class MessageArguments {
 
   void examine(const json::Value& value) {
     const GuardReport report =
-        tools_.examiner.examine(value, GuardExaminer::Root::kValue, tools_.out);
+        tools_.examiner.examine(value, GuardExaminer::Root::kValue, tools_.out, inner_);
     guarded_.arguments.add(report, guarded_.own);
     if (!report.redacted) return;
     edits_.push_back({value.offset(), value.offset() + value.raw().size(), tools_.out});
@@ -137,6 +156,7 @@ class MessageArguments {
 
   GuardTools& tools_;
   Guarded& guarded_;
+  const std::optional<size_t> inner_;
   std::vector<Edit> edits_;
 };
 
@@ -153,7 +173,7 @@ bool guard_message(Exchange& x) {
   std::string& body = x.connection.body;
   const auto root = tools.json.parse(body);
   if (!root || !root->is_object()) return x.refuse(400, "malformed", "the message is no object");
-  MessageArguments arguments(tools, guarded);
+  MessageArguments arguments(tools, guarded, inner_arguments(x));
   arguments.look(*root);
   if (refuses(guarded.arguments.outcome)) return refuse_arguments(x, 403);
   if (arguments.edits().empty() || guarded.report) return true;
@@ -168,8 +188,13 @@ bool guard_message(Exchange& x) {
     done = edit.end;
   }
   edited.append(body, done);
+  const std::string target(x.call.target);
   body = std::move(edited);
-  return read_message(x);
+  if (!read_message(x)) return false;
+  if (x.call.target == target) return true;
+  // The name of the tool that a dispatch tool calls: nobody has decided about another one.
+  guarded.arguments.add(doubtful("it stands in the name of the tool"), guarded.own);
+  return refuse_arguments(x, 403);
 }
 
 bool guard_body(Exchange& x) {

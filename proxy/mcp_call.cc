@@ -5,6 +5,7 @@
 
 #include "policy/selector.h"
 #include "proxy/body.h"
+#include "proxy/dispatched.h"
 #include "proxy/mcp/message.h"
 #include "proxy/worker.h"
 
@@ -175,13 +176,15 @@ bool read_message(Exchange& x) {
   x.message = &reader.message();
   name_call(x, *x.message);
   if (x.message->shape == mcp::Shape::kResponse) x.call.action = "response";
-  return true;
+  return read_dispatched(x);
 }
 
 void decide_mcp(Exchange& x) {
   const policy::PolicySet& policy = *x.snapshot->policy;
   const bool stream_or_answer = x.message == nullptr || x.message->shape == mcp::Shape::kResponse;
-  if (!stream_or_answer && x.call.action == "subscriptions/listen") {
+  if (x.dispatched) {
+    x.decision = x.dispatched->decide(policy, *x.agent);
+  } else if (!stream_or_answer && x.call.action == "subscriptions/listen") {
     x.decision = decide_subscriptions(x);
   } else if (stream_or_answer) {
     x.decision = policy.may_use(*x.agent, x.call.upstream, x.time);
