@@ -20,7 +20,8 @@ constexpr std::string_view kActedOn[] = {"mode: report",  "mode: report on a rul
                                          "input",         "cached_input",
                                          "cache_write",   "output",
                                          "unknown_model", "dispatch",
-                                         "warn",          "pin"};
+                                         "warn",          "pin",
+                                         "guards"};
 
 bool is_acted_on(std::string_view feature) {
   return std::find(std::begin(kActedOn), std::end(kActedOn), feature) != std::end(kActedOn);

@@ -330,6 +330,7 @@ net::Task<void> handle(Exchange& x) {
   if (!within_limits(x)) co_return co_await refuse(x);
   if (!co_await as_pinned(x)) co_return co_await refuse(x);
   if (!co_await reserve(x)) co_return co_await refuse(x);
+  if (!guard_arguments(x)) co_return co_await refuse(x);
   if (!co_await record_decision(x)) {
     x.refuse(503, "audit", "the record cannot be written");
     co_return co_await refuse(x);

@@ -11,6 +11,7 @@
 #include "policy/path.h"
 #include "proxy/connection.h"
 #include "proxy/destination.h"
+#include "proxy/guarded.h"
 #include "proxy/http/parser.h"
 #include "proxy/ids.h"
 #include "proxy/mcp/message.h"
@@ -92,6 +93,7 @@ struct Exchange {
   policy::Admission admission;
   policy::Spend spend;
   policy::Reservation reservation;
+  std::unique_ptr<Guarded> guarded;  // null: no guard is at work
   std::optional<Refusal> refusal;
   // In report mode, what would have been its refusal; it is let through and recorded as such.
   std::optional<Refusal> overlooked;

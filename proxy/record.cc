@@ -2,7 +2,9 @@
 // be able to neither forge a line nor fill the disk with one. Tested by tests/e2e/record_test.mjs.
 #include "proxy/record.h"
 
+#include <algorithm>
 #include <cstring>
+#include <vector>
 
 #include "policy/json_write.h"
 #include "proxy/llm/metered.h"
@@ -90,6 +92,39 @@ void duration(TextWriter& out, const Name& name, Steady::duration time) {
                          static_cast<char>('0' + rest / 10 % 10),
                          static_cast<char>('0' + rest % 10)};
   out.text({places, sizeof places});
+}
+
+// Which guard, and how many of what each found: `{"pii":{"email":2}}`; never what it was.
+void write_guard(TextWriter& out, const GuardFindings& found) {
+  if (found.guard) member(out, "guard", found.guard->name);
+  member(out, "doubt", found.doubt);
+  if (found.hits.empty()) return;
+  Name("found").write(out);
+  std::vector<const policy::GuardInfo*> told;
+  for (const policy::GuardHit& first : found.hits) {
+    if (std::find(told.begin(), told.end(), first.guard) != told.end()) continue;
+    out.character(told.empty() ? '{' : ',');
+    told.push_back(first.guard);
+    json::write_string(out, bounded(first.guard->name));
+    out.text(":{");
+    bool is_first = true;
+    for (const policy::GuardHit& hit : found.hits) {
+      if (hit.guard != first.guard) continue;
+      if (!is_first) out.character(',');
+      is_first = false;
+      json::write_string(out, bounded(hit.what));
+      out.character(':');
+      out.number(hit.count);
+    }
+    out.character('}');
+  }
+  out.character('}');
+}
+
+void write_guarded_result(TextWriter& out, const Exchange& x) {
+  const GuardFindings& found = x.guarded->result;
+  if (refuses(found.outcome)) member(out, "reason", "guard");
+  write_guard(out, found);
 }
 
 std::string_view action_of(const Exchange& x) {
@@ -184,6 +219,7 @@ void write_decision(Exchange& x) {
     if (*why && (*why)->budget) member(out, "budget", (*why)->budget->budget);
     if (*why && (*why)->limit) member(out, "limit", (*why)->limit->limit->text);
   }
+  if (x.guarded) write_guard(out, x.guarded->arguments);
   member(out, "policy", x.snapshot->policy->sha256());
   if (x.spend.cost > 0 && !x.refusal) {
     number(out, "reserved", policy::format_decimal(x.spend.cost));
@@ -209,6 +245,7 @@ void write_outcome(Exchange& x) {
   begin_line(x.connection.line, x);
   TextWriter out(x.connection.line, kUsualLine);
   member(out, "decision", decision_name(x));
+  if (x.guarded) write_guarded_result(out, x);
   number(out, "status", static_cast<uint64_t>(x.status));
   member(out, "error", x.error);
   if (x.tries > 1) number(out, "tries", x.tries);

@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "proxy/connection.h"
+#include "proxy/guard_tools.h"
 #include "proxy/ids.h"
 #include "proxy/overload.h"
 #include "proxy/services.h"
@@ -48,6 +49,7 @@ class Worker {
   Metrics::Shard& metrics() { return metrics_; }
   IdSource& ids() { return ids_; }
   Turn& turn() { return turn_; }
+  GuardTools& guard_tools() { return guard_tools_; }
   const std::shared_ptr<const Snapshot>& snapshot() const { return snapshot_; }
   Upstream* find_upstream(std::string_view name);
   net::asio::io_context& context() { return context_; }
@@ -75,6 +77,7 @@ class Worker {
   // Sockets are touched on this thread only; posts come from others.
   net::asio::io_context context_{BOOST_ASIO_CONCURRENCY_HINT_UNSAFE_IO};
   Turn turn_;
+  GuardTools guard_tools_;
   std::shared_ptr<const Snapshot> snapshot_;
   std::vector<std::unique_ptr<Upstream>> upstreams_;
   std::unordered_map<std::string_view, Upstream*> upstream_by_name_;
