@@ -120,11 +120,10 @@ void write_request(Exchange& x, const UpstreamConnection& to, std::string& out) 
     framing = http::Framing::kLength;
     length = x.connection.body.size();
   }
-  // A server that reeve started cannot know otherwise whose process it is to be.
+  // The face of a server cannot know otherwise whose process or connection it is to be.
   const http::Field caller[] = {{stdio::kAgentField, x.agent_info()->name}};
-  const std::span<const http::Field> extra = config.command.words.empty()
-                                                 ? std::span<const http::Field>()
-                                                 : std::span<const http::Field>(caller);
+  const std::span<const http::Field> extra =
+      config.has_face() ? std::span<const http::Field>(caller) : std::span<const http::Field>();
   http::write_request_head(out, target, x.head, config.fields, framing, length, drop, extra);
   if (x.body_buffered) out += x.connection.body;
 }

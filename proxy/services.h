@@ -69,7 +69,9 @@ struct Services {
   Lookups lookups;           // of names that agents choose
   Lookups upstream_lookups;  // of names in reeve.yaml
   Transport transport{config};
-  stdio::Server stdio{config};
+  stdio::Server stdio{config, {&upstream_lookups, &dial, [this](std::string_view upstream) {
+                                 return transport.upstream(upstream);
+                               }}};
 };
 
 // Records the refusals that got no line before this second, one counting line per listener.
