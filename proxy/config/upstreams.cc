@@ -286,11 +286,11 @@ void read_upstream(Reader& r, const yaml::Node::Member& member, Config& config) 
   const yaml::Node* http = member.value.find("http");
   const yaml::Node* mcp = member.value.find("mcp");
   if ((http == nullptr) == (mcp == nullptr)) {
-    r.error(
-        member.key_mark,
-        fmt::format("upstream `{}` needs either `http: URL`, `mcp: URL`, `mcp: {{command: …}}` or "
-                    "`mcp: {{sse: URL}}`",
-                    name));
+    r.error(member.key_mark,
+            fmt::format(
+                "upstream `{}` needs either `http: URL`, `mcp: URL` or `mcp: {{command: …}}` (or "
+                "`mcp: {{sse: URL}}`, of the older transport)",
+                name));
     return;
   }
   upstream.protocol = mcp ? Protocol::kMcp : Protocol::kHttp;
