@@ -87,6 +87,7 @@ struct UpstreamConfig {
   std::vector<UpstreamSite> others;  // of its further URLs; host, port, authority are the first's
   std::string base_path;             // without trailing slash; for MCP the endpoint itself
   stdio::Command command;            // of a server that reeve starts; without words: there is a URL
+  bool events = false;               // the URL is of HTTP+SSE, the older transport
   http::FieldPolicy fields;
   std::chrono::milliseconds timeout{60'000};         // to the answer's first byte
   std::chrono::milliseconds connect_timeout{5'000};  // for all addresses together
@@ -95,6 +96,9 @@ struct UpstreamConfig {
   size_t idle_connections = 256;  // kept, of each worker
   bool path_parameters = false;
   Place at;
+
+  // Calls go to a connection inside the process, whose other end speaks to the server in its way.
+  bool has_face() const { return events || !command.words.empty(); }
 };
 
 struct LimitsConfig {

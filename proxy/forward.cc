@@ -121,10 +121,10 @@ void write_request(Exchange& x, const UpstreamConnection& to, std::string& out) 
     framing = http::Framing::kLength;
     length = x.connection.body.size();
   }
-  // A server that reeve started cannot know otherwise whose process it is to be.
+  // The face of a server cannot know otherwise whose process or connection it is to be.
   const http::Field added[] = {{stdio::kAgentField, x.agent_info()->name},
                                {"Accept-Encoding", "identity"}};
-  const size_t first = config.command.words.empty() ? 1 : 0;
+  const size_t first = config.has_face() ? 0 : 1;
   const std::span<const http::Field> extra(added + first, (uncoded ? 2 : 1) - first);
   http::write_request_head(out, target, x.head, config.fields, framing, length, drop, extra);
   if (x.body_buffered) out += x.connection.body;

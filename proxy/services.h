@@ -71,7 +71,9 @@ struct Services {
   Lookups lookups;           // of names that agents choose
   Lookups upstream_lookups;  // of names in reeve.yaml
   Transport transport{config};
-  stdio::Server stdio{config};
+  stdio::Server stdio{config, {&upstream_lookups, &dial, [this](std::string_view upstream) {
+                                 return transport.upstream(upstream);
+                               }}};
   PinWatch pins{};
   Issued issued{};
 };

@@ -106,7 +106,26 @@ void read_command(Reader& r, const yaml::Node& node, UpstreamConfig& upstream) {
   upstream.authority = upstream.host = "localhost";
 }
 
+void read_url(Reader& r, const yaml::Node& node, UpstreamConfig& upstream);
+
+// `{sse: URL}`: a server that speaks HTTP+SSE, the transport before Streamable HTTP.
+void read_events(Reader& r, const yaml::Node& node, UpstreamConfig& upstream) {
+  if (upstream.protocol != Protocol::kMcp) {
+    r.error(node.mark, "`sse` is of MCP servers; `http` takes a URL");
+    return;
+  }
+  if (!r.keys(node, "`mcp`", {{"sse"}, {}})) return;
+  const yaml::Node& url = *node.find("sse");
+  if (!url.is_scalar()) {
+    r.error(url.mark, "`sse` is one URL: `mcp: {sse: \"http://127.0.0.1:9001/sse\"}`");
+    return;
+  }
+  upstream.events = true;
+  read_url(r, url, upstream);
+}
+
 void read_url(Reader& r, const yaml::Node& node, UpstreamConfig& upstream) {
+  if (node.is_mapping() && node.find("sse")) return read_events(r, node, upstream);
   if (node.is_mapping()) return read_command(r, node, upstream);
   const std::string value = r.text(node);
   const auto bad = [&](const char* why) {
@@ -191,9 +210,11 @@ void read_urls(Reader& r, const yaml::Node& node, UpstreamConfig& upstream) {
   std::set<std::string> seen{fmt::format("{}:{}", upstream.host, upstream.port)};
   for (size_t i = 1; i < node.items.size(); ++i) {
     UpstreamConfig other;
+    other.protocol = upstream.protocol;
     read_url(r, node.items[i], other);
-    if (!other.command.words.empty() || !upstream.command.words.empty()) {
-      r.error(node.items[i].mark, "a server that is started by a command has no other address");
+    if (other.has_face() || upstream.has_face()) {
+      r.error(node.items[i].mark,
+              "a server that is started by a command, or speaks HTTP+SSE, has one address");
     }
     if (other.base_path != upstream.base_path) {
       r.error(node.items[i].mark, "all URLs of an upstream must have the same path");
@@ -282,10 +303,11 @@ void read_upstream(Reader& r, const yaml::Node::Member& member, Config& config) 
   const yaml::Node* http = member.value.find("http");
   const yaml::Node* mcp = member.value.find("mcp");
   if ((http == nullptr) == (mcp == nullptr)) {
-    r.error(
-        member.key_mark,
-        fmt::format("upstream `{}` needs either `http: URL`, `mcp: URL` or `mcp: {{command: …}}`",
-                    name));
+    r.error(member.key_mark,
+            fmt::format(
+                "upstream `{}` needs either `http: URL`, `mcp: URL` or `mcp: {{command: …}}` (or "
+                "`mcp: {{sse: URL}}`, of the older transport)",
+                name));
     return;
   }
   upstream.protocol = mcp ? Protocol::kMcp : Protocol::kHttp;
