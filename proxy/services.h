@@ -12,6 +12,7 @@
 #include "proxy/config.h"
 #include "proxy/descriptors.h"
 #include "proxy/dial.h"
+#include "proxy/join/session.h"
 #include "proxy/journal.h"
 #include "proxy/mcp_sessions.h"
 #include "proxy/metrics.h"
@@ -61,6 +62,7 @@ struct Services {
   Metrics& metrics;
   KnockLimit knocks;
   McpSessions sessions;
+  join::Shared join{};
   AgentCalls agent_calls;
   std::atomic<int64_t> connections{0};
   std::atomic<bool> draining{false};
