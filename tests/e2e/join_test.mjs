@@ -6,8 +6,9 @@ import {StreamableHTTPClientTransport as LegacyHttp} from '@modelcontextprotocol
 import {CreateMessageRequestSchema, ListRootsRequestSchema} from '@modelcontextprotocol/sdk/types.js';
 import {join} from 'node:path';
 
-import {agentEntry, assert, policyOf, root, scenario, until} from './lib.mjs';
+import {agentEntry, assert, policyOf, root, scenario, until, within} from './lib.mjs';
 import {mcpOrigin} from './mcp_origin.mjs';
+import {scripted, text, tool} from './scripted_mcp.mjs';
 
 const clients = {
   'sdk 1.32': (url, token, options) =>
@@ -92,7 +93,401 @@ for (const [name, open] of Object.entries(clients)) {
     const prompt = prompts.find((each) => each.name === 'every__simple-prompt');
     assert.ok(prompt, JSON.stringify(prompts));
     assert.ok((await client.getPrompt({name: prompt.name})).messages.length > 0);
-    await sidecar.records({action: 'tools/call'}, 6);
+    assert.equal(
+        dual.requests.some((each) => each['mcp-protocol-version'] === '2026-07-28'),
+        name.endsWith('auto'), 'in the client\'s era');
+    const called = await sidecar.records({action: 'tools/call', decision: 'allow'}, 3);
+    assert.deepEqual(
+        called.map(({decision}) => [decision.upstream, decision.target, decision.rule]),
+        [['every', 'echo', 'every'], ['dual', 'add', 'dual'], ['local', 'add', 'local']]);
     await client.close();
   });
 }
+
+const openAll = (...upstreams) =>
+    `    allow:\n${upstreams.map((each) => `      - {id: ${each}, upstream: ${each}}\n`).join('')}`;
+
+// A sidecar before scripted servers, an agent that may use them all, and raw messages to /mcp.
+async function startRaw(s, servers, {rules, agents = [agentEntry('jordan')], more} = {}) {
+  const upstreams = Object.fromEntries(
+      Object.entries(servers).map(([name, server]) => [name, {mcp: server.url ?? server}]));
+  const sidecar = await s.sidecar(
+      {policy: policyOf(agents, rules ?? openAll(...Object.keys(servers)), more), upstreams});
+  const raw =
+      (method, params,
+       {token = agents[0].token, session, headers = {}, id = 1, path = '/mcp'} = {}) =>
+          sidecar.rpc(
+              path, JSON.stringify({jsonrpc: '2.0', ...(id !== null && {id}), method, params}), {
+                headers: {
+                  'Authorization': `Bearer ${token}`,
+                  ...(session && {'Mcp-Session-Id': session, 'MCP-Protocol-Version': '2025-11-25'}),
+                  ...headers
+                }
+              });
+  const hello = {
+    protocolVersion: '2025-11-25',
+    capabilities: {},
+    clientInfo: {name: 'raw', version: '1'}
+  };
+  const begin = async (token, path) => {
+    const answer = await raw('initialize', hello, {token, path});
+    assert.equal(answer.status, 200, answer.body);
+    return answer.headers['mcp-session-id'];
+  };
+  return {sidecar, raw, begin, hello, url: `http://127.0.0.1:${sidecar.port}/mcp`, agents};
+}
+
+const listing = (...tools) => ({'tools/list': () => ({tools: tools.map(tool)})});
+
+scenario('a dead, a silent and a garbling server hold nobody up', async (s) => {
+  const good = await scripted(s, {...listing('one'), 'tools/call': () => text('done')});
+  const silent = await s.origin(Object.assign(() => {}, {streams: true}));
+  const garbling = await scripted(s, {'tools/list': () => 'this is no message'});
+  const dead = await s.origin();
+  await dead.close();
+  const {sidecar, raw, begin} =
+      await startRaw(s, {dead: dead.url('/mcp'), silent: silent.url('/mcp'), garbling, good});
+  const session = await begin();
+  const {json} = await raw('tools/list', {}, {session});
+  assert.deepEqual(json.result.tools.map((each) => each.name), ['good__one']);
+  assert.equal(
+      (await raw('tools/call', {name: 'good__one'}, {session})).json.result.content[0].text,
+      'done');
+  const down = await raw('tools/call', {name: 'dead__one'}, {session});
+  assert.equal(down.status, 502);
+  assert.equal(down.json.error.code, -32603);
+  await until(
+      () => /`silent` is left out of the answer to tools\/list: it takes too long/.test(
+          sidecar.stderr),
+      'a line about the silent one');
+  assert.match(
+      sidecar.stderr, /`dead` is left out of the answer to tools\/list: it cannot be reached/);
+  await until(
+      () => sidecar.metric('reeve_upstream_errors_total', {upstream: 'silent'}), 'its metric');
+});
+
+scenario('nothing to join is said, not shown as an empty server', async (s) => {
+  const dead = await s.origin();
+  await dead.close();
+  const robin = agentEntry('robin', {roles: 'idler'});
+  const agents = [agentEntry('jordan'), robin];
+  const {raw, hello} = await startRaw(s, {dead: dead.url('/mcp')}, {
+    agents,
+    more: '  idler:\n    deny:\n      - {id: shut, upstream: dead, because: It is shut}\n'
+  });
+  assert.equal((await raw('initialize', hello)).status, 502);
+  const refused = await raw('initialize', hello, {token: robin.token});
+  assert.equal(refused.json.error.code, 403);
+  assert.match(refused.json.error.message, /It is shut/);
+});
+
+scenario('two agents see and may do what each was granted, in sessions of their own', async (s) => {
+  const crm = await scripted(s, {...listing('read', 'write'), 'tools/call': () => text('done')});
+  const bank = await scripted(s, {...listing('pay'), 'tools/call': () => text('paid')});
+  const jordan = agentEntry('jordan'), robin = agentEntry('robin', {roles: 'reader'});
+  const {sidecar, raw, begin} = await startRaw(s, {crm, bank}, {
+    agents: [jordan, robin],
+    more: '  reader:\n    allow:\n      - {id: reading, upstream: crm, tools: read}\n'
+  });
+  const own = await begin(), other = await begin(robin.token);
+  const of = async (token, session) =>
+      (await raw('tools/list', {}, {token, session})).json.result.tools.map((each) => each.name);
+  assert.deepEqual(await of (jordan.token, own), ['crm__read', 'crm__write', 'bank__pay']);
+  assert.deepEqual(await of (robin.token, other), ['crm__read']);
+  const call = (name, token, session) => raw('tools/call', {name, arguments: {}}, {token, session});
+  assert.equal((await call('crm__read', robin.token, other)).json.result.isError, undefined);
+  assert.equal((await call('crm__write', robin.token, other)).json.result.isError, true);
+  assert.equal((await call('bank__pay', robin.token, other)).json.result.isError, true);
+  assert.deepEqual(bank.messages('tools/call'), []);
+  assert.deepEqual(
+      bank.messages('initialize').length, 1, 'nothing is opened where nothing may be done');
+
+  for (const method of ['POST', 'GET', 'DELETE']) {
+    const stolen = await sidecar.call(method, '/mcp', {
+      headers: {
+        'Authorization': `Bearer ${robin.token}`,
+        'Mcp-Session-Id': own,
+        'Accept': 'application/json, text/event-stream',
+        ...(method === 'POST' && {'Content-Type': 'application/json'})
+      },
+      body: method === 'POST' ? '{"jsonrpc":"2.0","id":7,"method":"tools/list"}' : undefined
+    });
+    assert.equal(stolen.status, 404, `${method} on another agent's session`);
+  }
+  assert.equal((await raw('tools/list', {}, {session: 'f'.repeat(32)})).status, 404);
+  assert.equal((await raw('tools/list', {})).status, 400, 'without a session');
+  const ended = await sidecar.call(
+      'DELETE', '/mcp',
+      {headers: {'Authorization': `Bearer ${jordan.token}`, 'Mcp-Session-Id': own}});
+  assert.equal(ended.status, 200);
+  assert.equal((await raw('tools/list', {}, {session: own})).status, 404);
+  assert.equal(crm.requests.filter((each) => each.method === 'DELETE').length, 1);
+});
+
+scenario('a call is judged and recorded as the same call to its upstream', async (s) => {
+  const crm =
+      await scripted(s, {...listing('read', 'write', 'rm'), 'tools/call': () => text('done')});
+  const rules = `    allow:
+      - {id: some, upstream: crm, tools: [read, write]}
+    deny:
+      - {id: never, upstream: crm, tools: rm, because: Nobody removes}
+`;
+  const {sidecar, raw, begin} = await startRaw(s, {crm}, {rules});
+  const joined = await begin(), direct = await begin(undefined, '/crm');
+  const calls =
+      [['read', {a: 1}], ['write', {b: {c: [1, 2.50, '\u00e9']}}], ['rm', {}], ['other', {}]];
+  for (const [name, args] of calls) {
+    const [there, here] = [
+      await raw('tools/call', {name, arguments: args}, {session: direct, path: '/crm'}),
+      await raw('tools/call', {name: `crm__${name}`, arguments: args}, {session: joined})
+    ];
+    const plain = (answer) => JSON.stringify(answer.json).replace(/"decisionId":"[^"]*"/, '');
+    assert.equal(plain(here), plain(there), name);
+    assert.equal(here.status, there.status);
+  }
+  const records = await sidecar.records({action: 'tools/call'}, 8);
+  assert.equal(records.length, 8, 'one pair of lines each');
+  const own = [
+    'seq', 'time', 'call', 'session', 'prev', 'hash', 'ms', 'upstream_ms', 'bytes_in', 'bytes_out'
+  ];
+  const same = (line) =>
+      Object.fromEntries(Object.entries(line).filter(([key]) => !own.includes(key)));
+  for (let i = 0; i < records.length; i += 2) {
+    assert.deepEqual(same(records[i + 1].decision), same(records[i].decision));
+    assert.deepEqual(same(records[i + 1].outcome), same(records[i].outcome));
+  }
+  const sent = crm.messages('tools/call').map((each) => JSON.stringify(each.params));
+  assert.equal(sent[0], sent[1]);
+  assert.equal(sent[2], sent[3]);
+});
+
+scenario('pages of all servers come together, and a cursor is its agent\'s alone', async (s) => {
+  const paging = (...pages) => ({
+    'tools/list': ({params}) => {
+      const at = Number(params?.cursor?.slice(1) ?? 0);
+      return {tools: pages[at].map(tool), ...(at + 1 < pages.length && {nextCursor: `p${at + 1}`})};
+    }
+  });
+  const a = await scripted(s, paging(['a1', 'a2'], ['a3'], ['a4']));
+  const b = await scripted(s, paging(['b1'], ['b2']));
+  const c = await scripted(s, listing('c1'));
+  const jordan = agentEntry('jordan'), robin = agentEntry('robin');
+  const {raw, begin} = await startRaw(s, {a, b, c}, {agents: [jordan, robin]});
+  const session = await begin(), other = await begin(robin.token), second = await begin();
+  const pages = [];
+  let cursor;
+  do {
+    const {json} = await raw('tools/list', cursor && {cursor}, {session});
+    pages.push(json.result.tools.map((each) => each.name));
+    cursor = json.result.nextCursor;
+    if (pages.length === 1) {
+      const invalid = async (answer) => assert.equal((await answer).json.error?.code, -32602);
+      await invalid(raw('tools/list', {cursor}, {session: other, token: robin.token}));
+      await invalid(raw('tools/list', {cursor}, {session: second}));
+      await invalid(raw('prompts/list', {cursor}, {session}));
+      await invalid(raw('tools/list', {cursor: cursor.slice(0, -2) + 'AA'}, {session}));
+      await invalid(raw('tools/list', {cursor: 'p1'}, {session}));
+      await invalid(raw('tools/list', {cursor: 7}, {session}));
+      assert.ok(!cursor.includes('p1'));
+    }
+  } while (cursor);
+  assert.deepEqual(pages, [['a__a1', 'a__a2', 'b__b1', 'c__c1'], ['a__a3', 'b__b2'], ['a__a4']]);
+});
+
+scenario('names: two underscores, doubles, too long ones, and none', async (s) => {
+  const odd = await scripted(s, {
+    'tools/list': () => ({
+      tools: [
+        tool('a__b'), tool('_x'), tool('twice'), {...tool('twice'), description: 'the second'},
+        tool('x'.repeat(1020)), {inputSchema: {}}, tool('')
+      ]
+    }),
+    'tools/call': ({params}) => text(params.name)
+  });
+  const plain = await scripted(s, {...listing('b'), 'tools/call': ({params}) => text(params.name)});
+  const {sidecar, raw, begin} = await startRaw(s, {odd, plain});
+  const session = await begin();
+  const list = await raw('tools/list', {}, {session});
+  // A nameless entry makes its server's whole list unreadable, as it does at /odd.
+  assert.deepEqual(list.json.result.tools.map((each) => each.name), ['plain__b']);
+  const call = async (name) => (await raw('tools/call', {name}, {session})).json;
+  assert.equal((await call('odd__a__b')).result.content[0].text, 'a__b');
+  assert.equal((await call('odd___x')).result.content[0].text, '_x');
+  for (const name of ['b', 'odd', 'odd_b', 'odd__', '__b', 'Plain__b', 'plain__', 'other__b']) {
+    const answer = await call(name);
+    assert.equal(answer.error?.code, -32602, name);
+    assert.match(answer.error.message, /^Unknown tool/);
+  }
+  const refused = await sidecar.records({action: 'tools/call', reason: 'no-upstream'}, 8);
+  assert.deepEqual(
+      refused.map(({decision}) => [decision.target, decision.decision])[0], ['b', 'deny']);
+});
+
+scenario('of two entries with one name the first counts', async (s) => {
+  const odd = await scripted(s, {
+    'tools/list': () => ({
+      tools: [
+        {...tool('twice'), description: 'first'}, {...tool('twice'), description: 'second'},
+        tool('x'.repeat(1020)), tool('y'.repeat(900))
+      ]
+    })
+  });
+  const {raw, begin} = await startRaw(s, {odd});
+  const {tools} = (await raw('tools/list', {}, {session: await begin()})).json.result;
+  assert.deepEqual(
+      tools.map((each) => [each.name.slice(0, 10), each.description]),
+      [['odd__twice', 'first'], ['odd__yyyyy', undefined]]);
+});
+
+// The events of a stream to /mcp, as they come.
+async function listen(url, token, session, headers = {}) {
+  const abort = new AbortController();
+  const response = await fetch(url, {
+    signal: abort.signal,
+    headers: {
+      'Authorization': `Bearer ${token}`,
+      'Accept': 'text/event-stream',
+      'Mcp-Session-Id': session,
+      ...headers
+    }
+  });
+  const events = [];
+  (async () => {
+    let held = '';
+    for await (const piece of response.body.pipeThrough(new TextDecoderStream())) {
+      held += piece;
+      for (let end = held.indexOf('\n\n'); end >= 0; end = held.indexOf('\n\n')) {
+        const lines = held.slice(0, end).split('\n');
+        held = held.slice(end + 2);
+        const of = (name) => lines.find((line) => line.startsWith(name))?.slice(name.length);
+        const data = of('data: ');
+        if (data) events.push({id: of('id: '), message: JSON.parse(data)});
+      }
+    }
+  })().catch(() => {});
+  return {status: response.status, events, close: () => abort.abort()};
+}
+
+scenario('servers speak on one stream, and their ids cannot be each other\'s', async (s) => {
+  const [a, b] = [await scripted(s, listing('one')), await scripted(s, listing('two'))];
+  const {sidecar, raw, begin, url, agents} = await startRaw(s, {a, b});
+  const {token} = agents[0];
+  const session = await begin();
+  assert.equal(
+      (await raw('notifications/initialized', undefined, {session, id: null})).status, 202);
+  const stream = await listen(url, token, session);
+  assert.equal(stream.status, 200);
+  await until(() => a.streams.length && b.streams.length, 'a stream to each');
+  const request = {jsonrpc: '2.0', id: 5, method: 'roots/list'};
+  a.push(request, 'at-a');
+  b.push(request, 'at-b');
+  b.push({jsonrpc: '2.0', method: 'notifications/resources/updated', params: {uri: 'x://1'}});
+  // Neither of these was asked for.
+  a.push({jsonrpc: '2.0', id: 1, result: {tools: []}});
+  a.push(
+      {jsonrpc: '2.0', method: 'notifications/progress', params: {progressToken: 9, progress: 1}});
+  a.push({jsonrpc: '2.0', method: 'notifications/tools/list_changed'});
+  await until(() => stream.events.length >= 4, 'four events');
+  const asked = stream.events.filter((each) => each.message.method === 'roots/list');
+  assert.equal(asked.length, 2);
+  assert.notEqual(asked[0].message.id, asked[1].message.id);
+  assert.deepEqual(stream.events.map((each) => each.message.method).toSorted(), [
+    'notifications/resources/updated', 'notifications/tools/list_changed', 'roots/list',
+    'roots/list'
+  ]);
+  assert.equal(
+      stream.events.find((each) => each.message.params?.uri).message.params.uri, 'reeve:b/x://1');
+  const answer = (id, to = session) => sidecar.rpc(
+      '/mcp', JSON.stringify({jsonrpc: '2.0', id, result: {roots: [{uri: 'file:///x'}]}}),
+      {headers: {'Authorization': `Bearer ${token}`, 'Mcp-Session-Id': to}});
+  for (const each of asked) assert.equal((await answer(each.message.id)).status, 202);
+  for (const server of [a, b]) {
+    const got = server.requests.filter((each) => each.message?.result?.roots);
+    assert.deepEqual(got.map((each) => each.message.id), [5], 'its own id, once');
+  }
+  assert.equal((await answer(5)).status, 400, 'an id that no server was given');
+  assert.equal((await answer(asked[0].message.id, await begin())).status, 400, 'another session');
+
+  const last = stream.events.findLast((each) => each.id).id;
+  stream.close();
+  await until(async () => {
+    const again = await listen(url, token, session, {'Last-Event-ID': last});
+    const both = await until(
+        () => a.streams.at(-1).lastEventId === 'at-a' && b.streams.at(-1).lastEventId === 'at-b',
+        'each where it was');
+    again.close();
+    return both;
+  }, 'the stream goes on');
+  assert.equal((await listen(url, token, session, {'Last-Event-ID': 'at-a'})).status, 400);
+});
+
+scenario('a server that starts slowly is left out, then announced', async (s) => {
+  const good = await scripted(s, listing('one'));
+  let start;
+  const started = new Promise((done) => {
+    start = done;
+  });
+  const slow = await scripted(s, {...listing('two'), ready: () => started});
+  const {raw, begin, url, agents} = await startRaw(s, {slow, good});
+  const session = await begin();
+  const list = async () =>
+      (await raw('tools/list', {}, {session})).json.result.tools.map((each) => each.name);
+  assert.deepEqual(await list(), ['good__one']);
+  const stream = await listen(url, agents[0].token, session);
+  await until(() => good.streams.length, 'the stream of the good one');
+  start();
+  await until(
+      () =>
+          stream.events.some((each) => each.message.method === 'notifications/tools/list_changed'),
+      'the lists have changed');
+  assert.deepEqual(await list(), ['slow__two', 'good__one']);
+  assert.equal(slow.messages('initialize').length, 1, 'its opening went on');
+  stream.close();
+});
+
+scenario('an upstream answers only what it was asked', async (s) => {
+  const tokens = [];
+  const bad = await scripted(s, {
+    ...listing('one'),
+    'tools/call': (message, say) => {
+      tokens.push(message.params._meta?.progressToken);
+      const progress = (progressToken) => say({
+        jsonrpc: '2.0',
+        method: 'notifications/progress',
+        params: {progressToken, progress: tokens.length}
+      });
+      progress(4);
+      progress(tokens.at(-1));
+      say({jsonrpc: '2.0', id: 99, result: text('to another request')});
+      say({jsonrpc: '2.0', id: message.id, method: 'ping', result: text('both')});
+      return text('to this');
+    }
+  });
+  const json = await scripted(
+      s, {...listing('two'), 'tools/call': () => '{"jsonrpc":"2.0","id":99,"result":{}}'});
+  const {sidecar, begin, agents} = await startRaw(s, {bad, json});
+  const session = await begin();
+  const send = async (name, progressToken) => {
+    const answer = await sidecar.call('POST', '/mcp', {
+      headers: {
+        'Authorization': `Bearer ${agents[0].token}`,
+        'Content-Type': 'application/json',
+        'Accept': 'application/json, text/event-stream',
+        'Mcp-Session-Id': session
+      },
+      body: JSON.stringify(
+          {jsonrpc: '2.0', id: 3, method: 'tools/call', params: {name, _meta: {progressToken}}})
+    });
+    return {
+      ...answer,
+      messages: answer.body.split('\n')
+                    .filter((line) => line.startsWith('data: '))
+                    .map((line) => JSON.parse(line.slice(6)))
+    };
+  };
+  const {messages} = await send('bad__one', 4);
+  assert.deepEqual(messages.map((each) => each.params?.progressToken ?? each.id), [4, 3]);
+  assert.equal(messages[1].result.content[0].text, 'to this');
+  assert.notEqual(tokens[0], 4);
+  assert.equal((await send('json__two', 4)).status, 502);
+});
