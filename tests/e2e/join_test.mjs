@@ -6,7 +6,7 @@ import {StreamableHTTPClientTransport as LegacyHttp} from '@modelcontextprotocol
 import {CreateMessageRequestSchema, ListRootsRequestSchema} from '@modelcontextprotocol/sdk/types.js';
 import {join} from 'node:path';
 
-import {agentEntry, assert, policyOf, root, scenario, until, within} from './lib.mjs';
+import {agentEntry, assert, policyOf, root, run, scenario, until, within} from './lib.mjs';
 import {mcpOrigin} from './mcp_origin.mjs';
 import {scripted, text, tool} from './scripted_mcp.mjs';
 
@@ -39,13 +39,12 @@ const allThree = `    allow:
 const command = [process.execPath, join(root, 'tests/e2e/stdio_server.mjs')];
 
 // server-everything, a server of both eras and one that is started by a command.
-async function startThree(s, {agents, rules = allThree, more = '', upstreams = {}} = {}) {
+async function startThree(s, {rules = allThree} = {}) {
   const [every, dual] = [await s.everything(), await mcpOrigin(s)];
   const jordan = agentEntry('jordan');
   const sidecar = await s.sidecar({
-    policy: policyOf(agents ?? [jordan], rules, more),
-    upstreams:
-        {every: {mcp: every.url}, dual: {mcp: dual.url}, local: {mcp: {command}}, ...upstreams}
+    policy: policyOf([jordan], rules),
+    upstreams: {every: {mcp: every.url}, dual: {mcp: dual.url}, local: {mcp: {command}}}
   });
   return {every, dual, sidecar, token: jordan.token, url: `http://127.0.0.1:${sidecar.port}/mcp`};
 }
@@ -490,4 +489,271 @@ scenario('an upstream answers only what it was asked', async (s) => {
   assert.equal(messages[1].result.content[0].text, 'to this');
   assert.notEqual(tokens[0], 4);
   assert.equal((await send('json__two', 4)).status, 502);
+});
+
+const everythingElse = `    allow:
+      - {id: tools, upstream: every, tools: "*"}
+      - {id: reads, upstream: every, resources: "**"}
+      - {id: dual, upstream: dual, tools: add}
+`;
+
+scenario('what servers ask of the client, through the official client', async (s) => {
+  const {token, url} = await startThree(s, {rules: everythingElse});
+  const client = new LegacyClient(
+      {name: 'e2e', version: '1'},
+      {capabilities: {sampling: {}, roots: {listChanged: true}, elicitation: {}}});
+  client.setRequestHandler(
+      CreateMessageRequestSchema,
+      () => ({role: 'assistant', model: 'm', content: {type: 'text', text: 'sampled here'}}));
+  client.setRequestHandler(
+      ListRootsRequestSchema, () => ({roots: [{uri: 'file:///here', name: 'here'}]}));
+  const updated = [];
+  client.fallbackNotificationHandler = async (note) => updated.push(note);
+  await connect(client, LegacyHttp, url, token);
+  const call = (name, args = {}, ...more) =>
+      client.callTool({name: `every__${name}`, arguments: args}, undefined, ...more);
+
+  const sampled = await until(async () => {
+    const {tools} = await client.listTools();
+    const name = tools.find((each) => each.name.endsWith('__trigger-sampling-request'));
+    return name && call('trigger-sampling-request', {prompt: 'say', maxTokens: 10});
+  }, 'the tool that samples');
+  assert.match(JSON.stringify(sampled), /sampled here/);
+  await until(
+      async () => /file:\/\/\/here/.test(JSON.stringify(await call('get-roots-list'))),
+      'the roots of the client');
+
+  const steps = [];
+  await call(
+      'trigger-long-running-operation', {duration: 1, steps: 4},
+      {onprogress: (progress) => steps.push(progress.progress)});
+  assert.ok(steps.length >= 3, `progress: ${steps}`);
+
+  const links = await call('get-resource-links', {count: 2});
+  const link = links.content.find((each) => each.type === 'resource_link');
+  assert.match(link.uri, /^reeve:every\//);
+  assert.ok((await client.readResource({uri: link.uri})).contents.length > 0);
+
+  await client.setLoggingLevel('debug');
+  await client.subscribeResource({uri: link.uri});
+  await call('toggle-subscriber-updates');
+  const note = await until(
+      () => updated.find((each) => each.method === 'notifications/resources/updated'),
+      'an update of the resource');
+  assert.match(note.params.uri, /^reeve:every\//);
+  await client.close();
+});
+
+scenario('a modern client hears of a modern server on its one stream', async (s) => {
+  const {dual, sidecar, token} = await startThree(s);
+  const meta = {
+    'io.modelcontextprotocol/protocolVersion': '2026-07-28',
+    'io.modelcontextprotocol/clientCapabilities': {},
+    'io.modelcontextprotocol/clientInfo': {name: 'raw', version: '1'}
+  };
+  const send = (method, params, headers = {}) => sidecar.rpc(
+      '/mcp', JSON.stringify({jsonrpc: '2.0', id: 'x', method, params: {_meta: meta, ...params}}), {
+        headers: {
+          'Authorization': `Bearer ${token}`,
+          'MCP-Protocol-Version': '2026-07-28',
+          'Mcp-Method': method,
+          ...headers
+        }
+      });
+  const found = await send('server/discover');
+  assert.deepEqual(found.json.result.supportedVersions, ['2026-07-28']);
+  assert.equal(found.json.result.cacheScope, 'private');
+  const add = (header, name = 'dual__add') =>
+      send('tools/call', {name, arguments: {a: 1, b: 2}}, {'Mcp-Name': header});
+  assert.equal((await add('dual__add')).json.result.content[0].text, '3');
+  assert.equal(dual.requests.at(-1)['mcp-name'], 'add', 'the header says what the body says');
+  for (const header of ['add', 'dual__drop', 'every__add', 'DUAL__add']) {
+    const refused = await add(header);
+    assert.equal(refused.status, 400, header);
+    assert.equal(refused.json.error.code, -32020);
+  }
+  assert.equal(dual.ran.length, 1);
+  const other = {...meta, 'io.modelcontextprotocol/protocolVersion': '2027-01-01'};
+  const newer = await send('tools/list', {_meta: other}, {'MCP-Protocol-Version': '2027-01-01'});
+  assert.equal(newer.json.error.code, -32022);
+  assert.deepEqual(newer.json.error.data.supported, ['2026-07-28']);
+  const legacy = await until(async () => {
+    const answer = await send(
+        'tools/call', {name: 'every__echo', arguments: {message: 'm'}},
+        {'Mcp-Name': 'every__echo'});
+    return answer.status === 200 && answer.json.result;
+  }, 'a server of the legacy era');
+  assert.equal(legacy.resultType, 'complete');
+  assert.equal(legacy.content[0].text, 'Echo: m');
+  const read = await send(
+      'resources/read', {uri: 'reeve:dual/note://open/1'},
+      {'Mcp-Name': 'reeve:dual/note://open/1'});
+  assert.equal(read.json.result.contents[0].uri, 'reeve:dual/note://open/1');
+
+  const abort = new AbortController();
+  const stream = await fetch(`http://127.0.0.1:${sidecar.port}/mcp`, {
+    method: 'POST',
+    signal: abort.signal,
+    headers: {
+      'Authorization': `Bearer ${token}`,
+      'Content-Type': 'application/json',
+      'Accept': 'application/json, text/event-stream',
+      'MCP-Protocol-Version': '2026-07-28',
+      'Mcp-Method': 'subscriptions/listen'
+    },
+    body: JSON.stringify({
+      jsonrpc: '2.0',
+      id: 'sub',
+      method: 'subscriptions/listen',
+      params: {_meta: meta, notifications: {toolsListChanged: true}}
+    })
+  });
+  const first = await within(stream.body.getReader().read(), 'the acknowledgement');
+  const message = JSON.parse(new TextDecoder().decode(first.value).match(/data: (.*)/)[1]);
+  assert.equal(message.method, 'notifications/subscriptions/acknowledged');
+  assert.equal(message.params._meta['io.modelcontextprotocol/subscriptionId'], 'sub');
+  await until(
+      () => sidecar.audit({kind: 'decision', action: 'subscriptions/listen', upstream: 'dual'})
+                .some((line) => line.decision === 'allow'),
+      'the part of the modern server');
+  abort.abort();
+});
+
+scenario('a call that is given up is given up at its server, in either era', async (s) => {
+  const calls = [];
+  const legacy = await scripted(s, {
+    ...listing('wait'),
+    'tools/call': (message) => {
+      calls.push(message);
+    }
+  });
+  const {url, agents} = await startRaw(s, {legacy});
+  const abort = new AbortController();
+  const body = {
+    jsonrpc: '2.0',
+    id: 1,
+    method: 'tools/call',
+    params: {
+      name: 'legacy__wait',
+      arguments: {},
+      _meta: {
+        'io.modelcontextprotocol/protocolVersion': '2026-07-28',
+        'io.modelcontextprotocol/clientCapabilities': {},
+        'io.modelcontextprotocol/clientInfo': {name: 'raw', version: '1'},
+        'own/key': 1
+      }
+    }
+  };
+  const given = fetch(url, {
+                  method: 'POST',
+                  signal: abort.signal,
+                  headers: {
+                    'Authorization': `Bearer ${agents[0].token}`,
+                    'Content-Type': 'application/json',
+                    'Accept': 'application/json, text/event-stream',
+                    'MCP-Protocol-Version': '2026-07-28',
+                    'Mcp-Method': 'tools/call',
+                    'Mcp-Name': 'legacy__wait'
+                  },
+                  body: JSON.stringify(body)
+                }).catch(() => 'given up');
+  await until(() => calls.length, 'the call');
+  assert.deepEqual(calls[0].params._meta, {'own/key': 1}, 'nothing of the modern era');
+  abort.abort();
+  assert.equal(await given, 'given up');
+  const [cancelled] = await until(() => {
+    const found = legacy.messages('notifications/cancelled');
+    return found.length && found;
+  }, 'the cancellation');
+  assert.equal(cancelled.params.requestId, calls[0].id);
+});
+
+scenario('a session that a server has forgotten is opened anew', async (s) => {
+  let known = 'scripted-1';
+  const crm = await scripted(s, {
+    ...listing('read'),
+    knows: (session) => session === known,
+    'tools/call': () => text('done')
+  });
+  const {raw, begin} = await startRaw(s, {crm});
+  const session = await begin();
+  const call = () => raw('tools/call', {name: 'crm__read'}, {session});
+  assert.equal((await call()).json.result.content[0].text, 'done');
+  known = 'scripted-2';
+  assert.equal((await call()).json.result.content[0].text, 'done');
+  known = 'scripted-3';
+  assert.equal((await raw('tools/list', {}, {session})).json.result.tools.length, 1);
+  assert.equal(crm.messages('initialize').length, 3);
+});
+
+scenario('it costs once, whichever way it goes, and a spent budget says so', async (s) => {
+  const crm = await scripted(s, {...listing('buy'), 'tools/call': () => text('bought')});
+  const more = `prices:
+  - {upstream: crm, tools: buy, cost: 0.10 USD}
+budgets:
+  sums: {for: {each: agent}, limit: 0.20 USD per month}
+`;
+  const {raw, begin} = await startRaw(s, {crm}, {more});
+  const joined = await begin(), direct = await begin(undefined, '/crm');
+  const buy = async () =>
+      (await raw('tools/call', {name: 'crm__buy'}, {session: joined})).json.result;
+  assert.equal((await buy()).isError, undefined);
+  const there = await raw('tools/call', {name: 'buy'}, {session: direct, path: '/crm'});
+  assert.equal(there.json.result.isError, undefined);
+  const refused = await buy();
+  assert.equal(refused.isError, true);
+  assert.equal(refused._meta['reeve/decision'].budget, 'sums');
+  assert.equal(crm.messages('tools/call').length, 2);
+});
+
+scenario('names that could be two upstreams\' are refused at the start', async (s) => {
+  const sidecar = s.launch(await s.configure({
+    policy: policyOf([agentEntry('jordan')], openAll('crm_')),
+    upstreams: {crm_: {mcp: 'http://127.0.0.1:9/mcp'}}
+  }));
+  await until(() => sidecar.exit, 'its end');
+  assert.equal(sidecar.exit.code, 2);
+  assert.match(sidecar.stderr, /`crm_` ends in `_`/);
+});
+
+scenario('the parts of a call are proven by what proves the call', async (s) => {
+  const crm = await scripted(s, {...listing('read'), 'tools/call': () => text('done')});
+  const own = agentEntry('jordan', {identity: `unix_uid: ${process.getuid()}`});
+  const folder = s.folder();
+  const wiring = await s.configure({
+    folder,
+    policy: policyOf([own], openAll('crm')),
+    upstreams: {crm: {mcp: crm.url}},
+    listen: (port) =>
+        [{name: 'local', address: `127.0.0.1:${port}`}, {name: 'unix', address: 'unix:agents.sock'}]
+  });
+  const sidecar = await s.launch(wiring).ready();
+  const send = (session, message) => run('curl', [
+    '-sS', '-i', '--unix-socket', join(folder, 'agents.sock'), 'http://localhost/mcp', '-H',
+    'Content-Type: application/json', '-H', 'Accept: application/json, text/event-stream',
+    ...(session ? ['-H', `Mcp-Session-Id: ${session}`] : []), '-d', JSON.stringify(message)
+  ]);
+  const begun = await send(null, {
+    jsonrpc: '2.0',
+    id: 1,
+    method: 'initialize',
+    params: {protocolVersion: '2025-11-25', capabilities: {}, clientInfo: {name: 'c', version: '1'}}
+  });
+  const session = begun.out.match(/mcp-session-id: (\S+)/i)[1];
+  const called = await send(
+      session, {jsonrpc: '2.0', id: 2, method: 'tools/call', params: {name: 'crm__read'}});
+  assert.match(called.out, /done/);
+  const [{decision}] = await sidecar.records({action: 'tools/call'});
+  assert.equal(decision.listener, 'unix');
+  assert.equal(decision.agent, 'jordan');
+});
+
+scenario('streams that are open end when the sidecar does', async (s) => {
+  const {token, url, sidecar} = await startThree(s);
+  const client = await clients['sdk 1.32'](url, token);
+  await until(
+      () => sidecar.audit({kind: 'decision', action: 'GET', upstream: 'every'}).length,
+      'the stream of a server');
+  assert.deepEqual(await sidecar.stop(), {code: 0, signal: null});
+  await client.close();
 });

@@ -2,7 +2,8 @@
 //
 // `answers` maps methods to functions of (message, say): what they return is the result; a string
 // is sent as it is, undefined leaves the request unanswered. `say(event)` sends an event first, and
-// makes the answer a stream. `ready` keeps initialize waiting.
+// makes the answer a stream. `ready` keeps initialize waiting, `knows`
+// says which sessions live.
 export async function scripted(s, answers = {}, {
   capabilities =
   {
@@ -21,6 +22,8 @@ export async function scripted(s, answers = {}, {
     if (request.method === 'DELETE') return response.writeHead(200).end();
     const message = JSON.parse(entry.body);
     entry.message = message;
+    const session = request.headers['mcp-session-id'];
+    if (session && answers.knows && !answers.knows(session)) return response.writeHead(404).end();
     if (message.id === undefined || message.method === undefined) {
       return response.writeHead(202).end();
     }
