@@ -244,25 +244,21 @@ class Judge {
     if (!decide()) return;
     const Call& call = this->call();
     Explainer(policy_, agent_, call, out_).run();
-    out_.reported = reported(call);
+    out_.reported = dispatched_ ? dispatched_->reported(policy_, agent_, out_.decision)
+                                : policy_.reported(agent_, call, out_.decision);
     if (out_.decision.denied() && !policy_.report()) return;
     oblige(call);
   }
 
  private:
-  const Call& call() const { return dispatch_ ? inner_.call() : outer_; }
+  const Call& call() const { return dispatched_ ? dispatched_->inner() : outer_; }
 
   bool decide() {
-    const ServerInfo* server =
-        outer_.kind == Kind::kTool ? policy_.server(outer_.upstream) : nullptr;
-    dispatch_ = server ? find_dispatch(*server, outer_.target) : nullptr;
-    if (dispatch_) {
-      if (const char* fault = inner_.read(*server, *dispatch_, outer_)) {
-        dispatch_ = nullptr;
-        return malformed(fault);
-      }
-      out_.dispatched = std::string(inner_.call().target);
-      out_.decision = policy_.decide_dispatched(agent_, outer_, inner_.call());
+    if (is_dispatch(policy_, outer_)) {
+      auto& dispatched = dispatched_.emplace(outer_);
+      if (const char* fault = dispatched.read(policy_)) return malformed(fault);
+      out_.dispatched = std::string(dispatched.inner().target);
+      out_.decision = dispatched.decide(policy_, agent_);
     } else {
       const bool serves = outer_.kind == Kind::kMethod && is_housekeeping(outer_.action);
       out_.decision =
@@ -278,15 +274,6 @@ class Judge {
     return false;
   }
 
-  // Of a dispatched call that of either: the outer one needs no allow, but must not be denied.
-  const RuleInfo* reported(const Call& call) const {
-    const RuleInfo* inner = policy_.reported(agent_, call, out_.decision);
-    if (!dispatch_ || out_.decision.denied()) return inner;
-    const RuleInfo* outer = policy_.reported(agent_, outer_, out_.decision);
-    // Rules lie in the policy's order.
-    return !inner || (outer && outer < inner) ? outer : inner;
-  }
-
   void oblige(const Call& call) {
     const Result<Spend, const char*> spend = policy_.spend(agent_, call);
     if (spend) {
@@ -295,28 +282,20 @@ class Judge {
       out_.decision = {Verdict::kDeny, Reason::kPrice, nullptr, spend.error()};
       if (!policy_.report()) return;
     }
-    if (out_.decision.verdict == Verdict::kAsk) list_asks(call);
+    if (out_.decision.verdict == Verdict::kAsk) {
+      out_.asks = dispatched_ ? dispatched_->asks(policy_, agent_) : policy_.asks(agent_, call);
+    }
     out_.guards = policy_.guards(agent_, call);
     for (const RateLimit& limit : policy_.limits(agent_)) {
       if (call.time < limit.until) out_.limits.push_back(&limit);
     }
   }
 
-  // Of a dispatched call those of both, in the policy's order; a rule that asks for both asks once.
-  void list_asks(const Call& call) {
-    out_.asks = policy_.asks(agent_, call);
-    if (!dispatch_) return;
-    for (const RuleInfo* ask : policy_.asks(agent_, outer_)) out_.asks.push_back(ask);
-    std::sort(out_.asks.begin(), out_.asks.end());
-    out_.asks.erase(std::unique(out_.asks.begin(), out_.asks.end()), out_.asks.end());
-  }
-
   const PolicySet& policy_;
   const AgentId agent_;
   const Call& outer_;
   Explanation& out_;
-  const DispatchInfo* dispatch_ = nullptr;
-  InnerCall inner_;
+  std::optional<DispatchedCall> dispatched_;
 };
 
 }  // namespace

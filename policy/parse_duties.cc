@@ -226,8 +226,8 @@ void read_server(FileReader& reader, const yaml::Node::Member& member) {
   refuse_pattern(reader, member, "server");
   const Fields fields(reader, member.value, "server", {"pin", "on_drift", "dispatch"});
   if (!fields.valid()) return;
-  reader.uses("servers", member.key_mark);
   server.pin = fields.text("pin").value;
+  if (const yaml::Node* pin = fields.find("pin")) reader.uses("pin", pin->mark);
   if (const Text drift = fields.text("on_drift"); !drift.empty()) {
     server.deny_drift = read_word(reader, drift, "`on_drift`", {"deny", "report"}) != "report";
   }
@@ -236,6 +236,7 @@ void read_server(FileReader& reader, const yaml::Node::Member& member) {
                  "`on_drift` without `pin`: there is nothing to drift from; add the lock");
   }
   if (const yaml::Node* dispatch = fields.find("dispatch")) {
+    reader.uses("dispatch", dispatch->mark);
     read_dispatch(reader, *dispatch, server);
   }
   reader.document.servers.push_back(std::move(source));

@@ -54,6 +54,71 @@ void append_form(const Node& node, std::string& out) {
   }
 }
 
+bool is_plain_word(std::string_view text) {
+  for (const char c : text) {
+    const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+                       std::string_view("_-./*@ $%+<>=~()\\").find(c) != std::string_view::npos ||
+                       static_cast<unsigned char>(c) >= 0x80;
+    if (!plain) return false;
+  }
+  return !text.empty() && text.front() != ' ' && text.back() != ' ';
+}
+
+// Whether a scalar of this text would not be text without its quotes.
+bool needs_quotes(std::string_view text) {
+  for (const std::string_view word :
+       {"true", "false", "null", "True", "False", "Null", "TRUE", "FALSE", "NULL", "~"}) {
+    if (text == word) return true;
+  }
+  return std::string_view("*@%>=").find(text.front()) != std::string_view::npos ||
+         text.find_first_not_of("0123456789+-.eExX_") == std::string_view::npos;
+}
+
+void append_scalar(std::string_view text, bool quoted, std::string& out) {
+  if (is_plain_word(text) && !(quoted && needs_quotes(text))) {
+    out += text;
+    return;
+  }
+  out += '"';
+  for (const char c : text) {
+    if (c == '"' || c == '\\') out += '\\';
+    if (static_cast<unsigned char>(c) < 0x20) {
+      out += fmt::format("\\x{:02x}", c);
+    } else {
+      out += c;
+    }
+  }
+  out += '"';
+}
+
+void append_flow(const Node& node, std::string& out) {
+  switch (node.kind) {
+    case Kind::kNull:
+      out += "null";
+      return;
+    case Kind::kScalar:
+      return append_scalar(node.text, node.quoted, out);
+    case Kind::kSequence:
+      out += '[';
+      for (size_t i = 0; i < node.items.size(); ++i) {
+        if (i > 0) out += ", ";
+        append_flow(node.items[i], out);
+      }
+      out += ']';
+      return;
+    case Kind::kMapping:
+      out += '{';
+      for (size_t i = 0; i < node.members.size(); ++i) {
+        if (i > 0) out += ", ";
+        append_scalar(node.members[i].key, true, out);
+        out += ": ";
+        append_flow(node.members[i].value, out);
+      }
+      out += '}';
+      return;
+  }
+}
+
 // Ends the parse from within an event; caught in parse(), never seen outside.
 struct Stop {
   Fault fault;
@@ -310,6 +375,12 @@ std::string form_of(const Node& node) {
   std::string form;
   append_form(node, form);
   return form;
+}
+
+std::string flow_of(const Node& node) {
+  std::string flow;
+  append_flow(node, flow);
+  return flow;
 }
 
 std::unique_ptr<Document> parse(std::string_view text, std::string file, Diagnostics& diagnostics,

@@ -98,6 +98,9 @@ struct Document {
 // What a value says, wherever it stands: the same for equal values alone.
 std::string form_of(const Node& node);
 
+// The value in one line of YAML's flow style, for people; the same for equal values.
+std::string flow_of(const Node& node);
+
 // Parses `text`, called `file` in messages. On any error, appends to `diagnostics` and returns
 // null.
 std::unique_ptr<Document> parse(std::string_view text, std::string file, Diagnostics& diagnostics,

@@ -12,9 +12,10 @@ namespace reeve {
 
 namespace {
 
-constexpr std::string_view kActedOn[] = {
-    "mode: report", "mode: report on a rule", "connect", "spiffe", "unix_uid", "limits",
-    "probation"};
+constexpr std::string_view kActedOn[] = {"mode: report", "mode: report on a rule",
+                                         "connect",      "spiffe",
+                                         "unix_uid",     "limits",
+                                         "probation",    "dispatch"};
 
 bool is_acted_on(std::string_view feature) {
   return std::find(std::begin(kActedOn), std::end(kActedOn), feature) != std::end(kActedOn);

@@ -137,7 +137,8 @@ bool decide(Exchange& x) {
     x.decision = x.snapshot->policy->decide(*x.agent, x.call);
   }
   x.worker.metrics().decided(std::chrono::duration<double>(steady_now() - before).count());
-  x.reported = x.snapshot->policy->reported(*x.agent, x.call, x.decision);
+  x.reported = x.dispatched ? x.dispatched->reported(*x.snapshot->policy, *x.agent, x.decision)
+                            : x.snapshot->policy->reported(*x.agent, x.call, x.decision);
   switch (x.decision.verdict) {
     case policy::Verdict::kAllow:
       return may_dial(x);

@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 
+#include "policy/dispatch.h"
 #include "policy/limits.h"
 #include "policy/path.h"
 #include "proxy/connection.h"
@@ -73,11 +74,14 @@ struct Exchange {
 
   // MCP: message() of connection.reader, when the body was one.
   const mcp::Message* message = nullptr;
-  std::optional<json::Value> args;
+  std::optional<json::Value> args;  // as sent
   size_t described = 0;  // bytes of connection.line that tell who and what, once they are there
   std::optional<policy::Sha256> args_sha256;  // of the canonical form
 
   policy::Call call;
+  // Of a dispatch tool's call: `call`, and the digest of arguments, are then those of the one
+  // inside.
+  std::unique_ptr<policy::DispatchedCall> dispatched;
   policy::Decision decision;
   policy::Admission admission;
   policy::Spend spend;

@@ -5,6 +5,7 @@
 
 #include "policy/selector.h"
 #include "proxy/body.h"
+#include "proxy/dispatched.h"
 #include "proxy/mcp/message.h"
 #include "proxy/worker.h"
 
@@ -123,7 +124,7 @@ net::Task<bool> read_post(Exchange& x) {
   x.message = &reader.message();
   name_call(x, *x.message);
   if (x.message->shape == mcp::Shape::kResponse) x.call.action = "response";
-  co_return true;
+  co_return read_dispatched(x);
 }
 
 // Another agent's session answers as one that does not exist.
@@ -177,7 +178,9 @@ net::Task<bool> read_mcp_call(Exchange& x) {
 void decide_mcp(Exchange& x) {
   const policy::PolicySet& policy = *x.snapshot->policy;
   const bool stream_or_answer = x.message == nullptr || x.message->shape == mcp::Shape::kResponse;
-  if (!stream_or_answer && x.call.action == "subscriptions/listen") {
+  if (x.dispatched) {
+    x.decision = x.dispatched->decide(policy, *x.agent);
+  } else if (!stream_or_answer && x.call.action == "subscriptions/listen") {
     x.decision = decide_subscriptions(x);
   } else if (stream_or_answer) {
     x.decision = policy.may_use(*x.agent, x.call.upstream, x.time);

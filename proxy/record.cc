@@ -117,6 +117,7 @@ void write_who_and_what(TextWriter& out, const Exchange& x) {
   }
   member(out, "action", action_of(x));
   member(out, "target", target_of(x));
+  if (x.dispatched) member(out, "dispatch", x.dispatched->outer().target);
 }
 
 // Both lines of a call begin alike, so the second finds its beginning in the first.

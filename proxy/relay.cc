@@ -202,7 +202,9 @@ mcp::Visible visibility(Exchange& x) {
         call.action = "resources/read";
         break;
     }
-    return x.snapshot->policy->could_allow(*x.agent, call);
+    const policy::PolicySet& policy = *x.snapshot->policy;
+    if (policy::is_dispatch(policy, call)) return policy::could_dispatch(policy, *x.agent, call);
+    return policy.could_allow(*x.agent, call);
   };
 }
 

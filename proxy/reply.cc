@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "policy/json.h"
+#include "proxy/dispatched.h"
 #include "proxy/http/writer.h"
 #include "proxy/mcp/reply.h"
 #include "proxy/record.h"
@@ -119,7 +120,7 @@ std::string rpc_answer(const Exchange& x, int& status) {
   }
   status = 200;
   if (x.decision.rule && x.decision.rule->hidden && refusal.reason == "rule") {
-    return mcp::hidden_body(message);
+    return hidden_answer(x);
   }
   if (x.call.kind == policy::Kind::kMethod && refusal.reason == "default") {
     if (message.era == mcp::Era::kModern) status = 404;
@@ -127,7 +128,7 @@ std::string rpc_answer(const Exchange& x, int& status) {
   }
   mcp::Denial denial;
   const bool may_retry = refusal.limit && refusal.limit->retry_after;
-  const std::string text = refusal.detail + (may_retry ? "." : ". Do not retry.");
+  const std::string text = refusal.detail + names_inner(x) + (may_retry ? "." : ". Do not retry.");
   denial.text = text;
   denial.effect = refusal.budget ? "budget" : refusal.limit ? "limit" : "deny";
   if (x.decision.rule && refusal.reason == "rule") denial.rule = x.decision.rule->id;

@@ -81,7 +81,11 @@ net::Task<bool> secure(Worker& worker, Connection& c, const tls::Credentials& cr
   worker.set_phase(c, Phase::kHandshake, worker.services().config.limits.head);
   Transport& transport = worker.services().transport;
   const int first = co_await c.stream.peek();
-  if (first < 0) co_return false;  // came and went, or said nothing: no handshake that failed
+  if (first < 0) {
+    // A probe that comes and goes is no handshake that failed; one that holds its place is.
+    if (c.timed_out) transport.handshake_failed(c.listener.name, "a client said nothing in time");
+    co_return false;
+  }
   if (first != kHandshakeRecord) {
     transport.handshake_failed(c.listener.name, "a client does not speak TLS");
     c.stream.write_now(kPlainOnTls);

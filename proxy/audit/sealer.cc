@@ -15,7 +15,6 @@ namespace {
 
 constexpr std::chrono::milliseconds kLook{200};
 constexpr std::chrono::seconds kSealEvery{1};
-constexpr uint64_t kSealLines = 100;
 constexpr std::chrono::seconds kLookAfter{1};
 constexpr std::chrono::seconds kPruneEvery{60};
 
@@ -66,31 +65,36 @@ void Sealer::look(bool last) {
     looked_after_ = now;
     journal_.look_after(wall_now());
   }
-  const uint64_t sealed = sealing_->sealed() ? sealing_->sealed()->seq : 0;
+  // A sync holds up the writes that come meanwhile, so there is none that is not needed. What was
+  // written before this sealer began, it finds at its first look.
+  const uint64_t lines = journal_.lines();
+  const bool seals = lines != sealed_lines_ && (last || now - sealed_at_ >= kSealEvery);
+  const bool prunes = options_.keep.count() > 0 && now - pruned_at_ >= kPruneEvery && !last;
+  if (!seals && !prunes) return;
   auto head = journal_.sync_head();
   if (!head) {
     if (healthy_.exchange(false)) log(LogLevel::kError, head.error().message);
     return;
   }
-  if (head->seq > sealed &&
-      (last || head->seq - sealed >= kSealLines || now - sealed_at_ >= kSealEvery)) {
-    sealed_at_ = now;
-    seal(*head, wall_now());
-  }
-  if (options_.keep.count() > 0 && now - pruned_at_ >= kPruneEvery && !last) {
+  if (seals && seal(*head, wall_now())) sealed_lines_ = lines;
+  if (prunes) {
     pruned_at_ = now;
     prune(*head, wall_now());
   }
 }
 
-void Sealer::seal(const JournalHead& head, policy::Time now) {
+// Whether all up to there is sealed.
+bool Sealer::seal(const JournalHead& head, policy::Time now) {
+  if (sealing_->sealed() && head.seq <= sealing_->sealed()->seq) return true;
+  sealed_at_ = steady_now();
   auto line = sealing_->seal(head, now);
   if (!line) {
     if (healthy_.exchange(false)) log(LogLevel::kError, line.error().message);
-    return;
+    return false;
   }
   healthy_ = true;
   if (options_.anchor) options_.anchor(*line);
+  return true;
 }
 
 // The oldest file whose last line is sealed and older than `keep`, and then the next: a checkpoint

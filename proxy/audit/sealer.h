@@ -1,6 +1,7 @@
-// The thread that seals a journal: five times a second it looks, puts on the disk what was written,
-// and signs a checkpoint when 100 lines or a second have passed since the last; deletes files older
-// than `keep`; helps a journal that failed back to work. Calls never wait for it.
+// The thread that seals a journal: five times a second it looks, and when something was written and
+// a second has passed since the last checkpoint, it puts that on the disk and signs the next;
+// deletes files older than `keep`; helps a journal that failed back to work. Calls never wait for
+// it.
 #ifndef REEVE_PROXY_AUDIT_SEALER_H_
 #define REEVE_PROXY_AUDIT_SEALER_H_
 
@@ -40,7 +41,7 @@ class Sealer {
  private:
   void run();
   void look(bool last);
-  void seal(const JournalHead& head, policy::Time now);
+  bool seal(const JournalHead& head, policy::Time now);
   void prune(const JournalHead& head, policy::Time now);
 
   Journal& journal_;
@@ -48,6 +49,7 @@ class Sealer {
   const SealerOptions options_;
   std::atomic<bool> healthy_{true};
   Steady sealed_at_{}, looked_after_{}, pruned_at_{};
+  std::optional<uint64_t> sealed_lines_;  // of journal_.lines(), all of which are sealed
   std::mutex mutex_;
   std::condition_variable wake_;
   bool stopping_ = false;  // guarded by mutex_

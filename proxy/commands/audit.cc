@@ -50,21 +50,11 @@ int audit(std::vector<std::string> args) {
                             : fmt::format("there is no `{}`; did you mean `{}`?", name, near));
 }
 
-std::optional<RecordSource> find_record(const char* command, const Arguments& arguments) {
-  RecordSource source;
-  source.files = arguments.files();
-  if (source.files.empty()) {
-    const std::string file = arguments.find("-c").value_or("reeve.yaml");
-    Diagnostics diagnostics;
-    const auto config = load_config(file, diagnostics);
-    if (!config) {
-      print_errors(diagnostics);
-      fmt::print(stderr, "reeve {}: name the files of the record, or its configuration with -c\n",
-                 command);
-      return std::nullopt;
-    }
-    source.path = config->audit.path;
-  } else if (source.files.size() == 1) {
+namespace {
+
+// Looks for what stands at the paths of `source`.
+std::optional<RecordSource> found(const char* command, RecordSource source) {
+  if (source.files.size() == 1) {
     // The current file alone stands for the whole record.
     const auto all = audit::record_files(source.files[0]);
     if (all.size() > 1) source.path = source.files[0];
@@ -83,6 +73,32 @@ std::optional<RecordSource> find_record(const char* command, const Arguments& ar
   source.checkpoints =
       audit::checkpoints_path(source.path.empty() ? source.files.back() : source.path);
   return source;
+}
+
+}  // namespace
+
+std::optional<RecordSource> find_record(const char* command, const Arguments& arguments) {
+  RecordSource source;
+  source.files = arguments.files();
+  if (source.files.empty()) {
+    const std::string file = arguments.find("-c").value_or("reeve.yaml");
+    Diagnostics diagnostics;
+    const auto config = load_config(file, diagnostics);
+    if (!config) {
+      print_errors(diagnostics);
+      fmt::print(stderr, "reeve {}: name the files of the record, or its configuration with -c\n",
+                 command);
+      return std::nullopt;
+    }
+    source.path = config->audit.path;
+  }
+  return found(command, std::move(source));
+}
+
+std::optional<RecordSource> find_record(const char* command, const std::string& file) {
+  RecordSource source;
+  source.files.push_back(file);
+  return found(command, std::move(source));
 }
 
 std::string for_terminal(std::string_view text, size_t most) {

@@ -29,6 +29,8 @@ struct RecordSource {
 };
 // Prints what is wrong itself; then the exit code is 2.
 std::optional<RecordSource> find_record(const char* command, const Arguments& arguments);
+// The same for one FILE of another option.
+std::optional<RecordSource> find_record(const char* command, const std::string& file);
 
 // `text` as a terminal may show it: control and other hidden characters as \u escapes, cut at
 // `most` bytes.

@@ -150,9 +150,9 @@ scenario('an answer to a call that was cut is nobody else\'s', async (s) => {
       waiting.push(socket);
       return undefined;
     },
-    upstream: {timeout: '200ms'}
+    upstream: {timeout: '1s'}
   });
-  for (let i = 0; i < 20; ++i) {
+  for (let i = 0; i < 8; ++i) {
     const {finals} = await exchange(
         scene.sidecar.port,
         `GET /api/a?hold HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer ${

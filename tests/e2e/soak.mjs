@@ -2,7 +2,7 @@
 // that break off, stall or half-close; a new policy every second, now and then a bad one; an
 // upstream that is killed and comes back every three seconds.
 //
-//   soak.mjs [--minutes N] [--rate CALLS_PER_SECOND] [--threads N] [--keep]
+//   soak.mjs [--minutes N] [--rate CALLS_PER_SECOND] [--threads N] [--rotate SIZE] [--keep]
 //
 // Afterwards: every call that reached an upstream has one decision and one outcome in the record,
 // and every call that the record says was answered reached one; the chain is whole; descriptors and
@@ -12,6 +12,7 @@ import {createHash} from 'node:crypto';
 import {createReadStream, readdirSync, readFileSync} from 'node:fs';
 import http from 'node:http';
 import net from 'node:net';
+import {basename, dirname} from 'node:path';
 import {createInterface} from 'node:readline';
 import {parseArgs} from 'node:util';
 
@@ -23,6 +24,7 @@ const {values: args} = parseArgs({
     minutes: {type: 'string', default: '10'},
     rate: {type: 'string', default: '200'},
     threads: {type: 'string', default: '2'},
+    rotate: {type: 'string', default: '20MB'},
     keep: {type: 'boolean', default: false}
   }
 });
@@ -121,12 +123,24 @@ const anonymousKb = (pid) =>
 const fds = (pid) => readdirSync(`/proc/${pid}/fd`).length;
 const mean = (list) => list.reduce((sum, each) => sum + each, 0) / Math.max(1, list.length);
 
+// The files of the record in their order: what was rotated away, then the current one.
+function recordFiles(path) {
+  const rotated = readdirSync(dirname(path))
+                      .filter((name) => new RegExp(`^${basename(path)}\\.\\d+$`).test(name))
+                      .sort();
+  return [...rotated.map((name) => `${dirname(path)}/${name}`), path];
+}
+
+async function* recordLines(path) {
+  for (const file of recordFiles(path)) yield* createInterface({input: createReadStream(file)});
+}
+
 // Reads the record once, line by line: the chain, and what it says of each call.
 async function readRecord(path) {
   const calls = new Map();
   let previous = '0'.repeat(64);
   let lines = 0;
-  for await (const line of createInterface({input: createReadStream(path)})) {
+  for await (const line of recordLines(path)) {
     ++lines;
     const at = line.lastIndexOf(',"hash":"');
     const {prev, hash, kind, seq, call: id, ...rest} = JSON.parse(line);
@@ -222,6 +236,7 @@ async function soak(s) {
     },
     config: {
       threads: Number(args.threads),
+      audit: {rotate: args.rotate},
       dial: {allow: ['127.0.0.0/8']},
       limits: {head: '1s', idle: '20s', drain: '10s'}
     }
@@ -279,7 +294,8 @@ async function soak(s) {
   const late = mean(memory.slice(3 * quarter));
   const most = duration >= 300_000 ? 1024 : 8192;  // KiB; a short run is all warming up
   if (!sanitized && late - early > most)
-    problem(`memory grew by ${(late - early).toFixed(0)} KiB from the third quarter to the last`);
+    problem(`memory grew by ${(late - early).toFixed(0)} KiB from the third quarter to the last: ${
+        memory.filter((_, i) => i % Math.ceil(memory.length / 60) === 0).join(' ')}`);
   const record = await readRecord(sidecar.auditPath);
   const {missing, extra} = join(record, upstream, echo);
   if (!(counts.answered > calls / 4)) problem(`only ${counts.answered} of ${calls} were answered`);

@@ -30,6 +30,7 @@ serveStdio(() => {
   tool('who', {}, () => text(process.pid));
   tool('wait', {ms: z.number(), label: z.string()}, async ({ms, label}, context) => {
     const signal = context?.mcpReq?.signal ?? context?.signal;
+    ran(`waiting ${label}`);
     await new Promise((done) => {
       const timer = setTimeout(done, ms);
       signal?.addEventListener('abort', () => {

@@ -199,7 +199,7 @@ scenario('a server that dies takes nobody with it, and is started again', async 
   const client = await open('client 2.4, auto', url, token);
   const waiting = client.callTool({name: 'wait', arguments: {ms: 60_000, label: 'w'}})
                       .then(() => 'answered', (error) => error);
-  await until(() => ran().length > 0, 'the start');
+  await until(() => ran().includes('waiting w'), 'the call at the server');
   await client.callTool({name: 'add', arguments: {a: 1, b: 1}});
   const died = await client.callTool({name: 'die', arguments: {}}).then(() => null, (e) => e);
   assert.ok(died, 'the call that killed it fails');
@@ -208,7 +208,9 @@ scenario('a server that dies takes nobody with it, and is started again', async 
     const sum = await client.callTool({name: 'add', arguments: {a: 2, b: 2}}).catch(() => null);
     return sum && said(sum) === '4';
   }, 'a new process');
-  assert.match(sidecar.stderr, /`tools` \(\d+\): it (ended with status 3|closed its output)/);
+  await until(
+      () => /`tools` \(\d+\): it (ended with status 3|closed its output)/.test(sidecar.stderr),
+      'its end in the log');
 
   const legacy = await open('sdk 1.32', url, token);
   await legacy.callTool({name: 'die', arguments: {}}).catch(() => {});
@@ -256,7 +258,8 @@ scenario('lines that are no messages are left out', async (s) => {
         said(await client.callTool({name: 'garbage', arguments: {}})), 'after garbage', name);
     await client.close();
   }
-  assert.match(sidecar.stderr, /lines that are no JSON-RPC.*this is no message/);
+  await until(
+      () => /lines that are no JSON-RPC.*this is no message/.test(sidecar.stderr), 'the log line');
 });
 
 scenario('a line beyond the limit ends the server, not the sidecar', async (s) => {
@@ -278,7 +281,8 @@ scenario('the modern era cancels by hanging up, the legacy era does not', async 
   const hangUp = new AbortController();
   const left = modern.callTool(
       {name: 'wait', arguments: {ms: 30_000, label: 'modern'}}, {signal: hangUp.signal});
-  setTimeout(() => hangUp.abort(), 500);
+  await until(() => ran().includes('waiting modern'), 'the call at the server');
+  hangUp.abort();
   await assert.rejects(left);
   await until(() => ran().includes('cancelled modern'), 'the cancellation');
 
@@ -286,7 +290,8 @@ scenario('the modern era cancels by hanging up, the legacy era does not', async 
   const cancel = new AbortController();
   const gone = legacy.callTool(
       {name: 'wait', arguments: {ms: 30_000, label: 'legacy'}}, undefined, {signal: cancel.signal});
-  setTimeout(() => cancel.abort(), 500);
+  await until(() => ran().includes('waiting legacy'), 'the call at the server');
+  cancel.abort();
   await assert.rejects(gone);
   // This client says so by a notification, whose request id is its own.
   await until(() => ran().includes('cancelled legacy'), 'the cancellation by notification');

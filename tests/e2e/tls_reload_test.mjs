@@ -64,8 +64,10 @@ scenario('a listener\'s new certificate, behind links like a ConfigMap\'s', asyn
   await until(
       async () => await sidecar.metric('reeve_tls_reloads_total', {result: 'error'}) === 1,
       'a pair that does not match');
-  assert.match(
-      sidecar.stderr, /reeve\.yaml:\d+:\d+: error: the key in `.*tls\.key` is not that of/);
+  await until(
+      () =>
+          /reeve\.yaml:\d+:\d+: error: the key in `.*tls\.key` is not that of/.test(sidecar.stderr),
+      'the reason in the log');
   assert.equal(await shown(sidecar.port), serialOf(folder, second), 'the old one stays');
   version('..v4', first.cert, first.key);
   await until(async () => await shown(sidecar.port) === serialOf(folder, first), 'the first again');

@@ -61,7 +61,7 @@ const events = (response) => {
 scenario('the wait for a place is part of `timeout`', async (s) => {
   const server = await holding(s, events);
   const {sidecar, get, post} =
-      await start(s, {http: server.url(), connections: 1, timeout: '500ms', idle_connections: 0});
+      await start(s, {http: server.url(), connections: 1, timeout: '2s', idle_connections: 0});
   const first = get('/api/first');
   await until(() => server.held.length === 1, 'the first call');
   const second = await post('/api/second');
@@ -84,7 +84,7 @@ scenario('MCP: a server that is busy says so in JSON-RPC', async (s) => {
   const server = await holding(s, events);
   const sidecar = await s.sidecar({
     policy: policyOf([jordan], allowAll('api')),
-    upstreams: {api: {mcp: server.url('/mcp'), connections: 1, timeout: '300ms'}},
+    upstreams: {api: {mcp: server.url('/mcp'), connections: 1, timeout: '2s'}},
     config: {threads: 1}
   });
   const {token} = jordan;
@@ -178,13 +178,13 @@ scenario('an answer may pause, but not for longer than `answer_idle`', async (s)
         if (++pieces < 6) return;
         clearInterval(timer);
         response.end();
-      }, 100);
+      }, 250);
       return;
     }
     response.write('data: first\n\n');
-    if (events) setTimeout(() => response.end('data: last\n\n'), 1000);
+    if (events) setTimeout(() => response.end('data: last\n\n'), 1500);
   });
-  const {sidecar, token, get} = await start(s, {http: server.url(), answer_idle: '400ms'});
+  const {sidecar, token, get} = await start(s, {http: server.url(), answer_idle: '1s'});
   const failed = await get('/api/stalls').then(() => null, (error) => error);
   assert.equal(failed?.code, 'ECONNRESET', 'it does not look whole');
   const [{outcome}] = await sidecar.records({target: '/stalls'});
@@ -196,7 +196,7 @@ scenario('an answer may pause, but not for longer than `answer_idle`', async (s)
   const large = await call(sidecar.port, 'GET', '/api/large', {token, stream: true});
   large.response.pause();
   const before = Date.now();
-  await until(() => Date.now() - before > 1200, 'a pause of the agent');
+  await until(() => Date.now() - before > 1500, 'a pause of the agent');
   let bytes = 0;
   large.response.on('data', (data) => bytes += data.length);
   large.response.resume();

@@ -242,6 +242,61 @@ TEST_CASE("costs and guards of a dispatched call are those of the inner one") {
   CHECK(guards[0]->name == "pii");
 }
 
+TEST_CASE("a dispatch tool may be listed where some inner call could be allowed") {
+  struct Row {
+    const char* rules;
+    bool seen;
+  };
+  const Row rows[] = {
+      {"allow: {upstream: crm, tools: read}", true},
+      {"allow: {upstream: crm, tools: read, when: {args.id: 1}}", true},
+      {"ask: {upstream: crm, tools: read, approvers: leads}", true},
+      {"allow: {upstream: crm, tools: [invoke, read]}", true},
+      {"allow: {upstream: \"c*\", tools: \"re:r.*\"}", true},
+      {"allow: {upstream: crm}", true},
+      {"allow: {upstream: crm}\n    deny: {upstream: crm, tools: \"x*\"}", true},
+      {"allow: {upstream: crm}\n    deny: {upstream: crm, tools: \"*\", except: [read, invoke]}",
+       true},
+      {"allow: {upstream: crm}\n    deny: {upstream: crm, tools: \"*\", except: read}", false},
+      {"allow: {upstream: crm}\n    deny: {upstream: crm, tools: \"*\", when: {args.a: 1}}", true},
+      {"allow: {upstream: crm, tools: read}\n"
+       "    deny: {upstream: crm, tools: invoke, when: {args.a: 1}}",
+       true},
+      {"allow: {upstream: crm, tools: read}\n"
+       "    deny: {upstream: crm, tools: \"*\", mode: report}",
+       true},
+      {"allow: {upstream: crm, tools: read}\n    deny: {upstream: kb}", true},
+      // What is named is a dispatch tool, of another kind, elsewhere, over, or only reported.
+      {"allow: {upstream: crm, tools: invoke}", false},
+      {"allow: {upstream: crm, resources: \"*\"}", false},
+      {"allow: {upstream: kb}", false},
+      {"allow: {upstream: crm, tools: read, until: 2020-01-01}", false},
+      {"allow: [{upstream: crm, tools: read, mode: report}, {upstream: crm, prompts: p}]", false},
+      // What denies it without condition, or all that would be inside.
+      {"allow: {upstream: crm, tools: read}\n    deny: {upstream: crm, tools: invoke}", false},
+      {"allow: {upstream: crm, tools: read}\n    deny: {upstream: crm, tools: read}", false},
+      {"allow: {upstream: crm, tools: \"r*\"}\n    deny: {upstream: crm, tools: \"*\"}", false},
+      {"allow: {upstream: crm, tools: \"r*\"}\n    deny: {upstream: crm}", false},
+  };
+  for (const Row& row : rows) {
+    CAPTURE(row.rules);
+    const auto policy =
+        load(std::string("agents:\n  ann: {owner: o, purpose: p, team: t, "
+                         "roles: [r]}\napprovers: {leads: {members: lee}}\n"
+                         "roles:\n  r:\n    ") +
+             row.rules + "\nservers: {crm: {dispatch: {invoke: {tool: args.name}}}}\n");
+    Call outer = testing::tool_call("crm", "invoke");
+    outer.time = Time(std::chrono::hours(24 * 365 * 56));
+    REQUIRE(is_dispatch(*policy, outer));
+    CHECK(could_dispatch(*policy, *policy->find_agent("ann"), outer) == row.seen);
+  }
+  const auto policy = load(kPolicy);
+  CHECK_FALSE(is_dispatch(*policy, testing::tool_call("crm", "read")));
+  CHECK_FALSE(is_dispatch(*policy, testing::tool_call("kb", "invoke")));
+  CHECK_FALSE(could_dispatch(*policy, *policy->find_agent("dan"),
+                             testing::tool_call("crm", "invoke")));  // suspended
+}
+
 reference::Call tool_call(reference::Generator& generator) {
   reference::Call call = generator.call();
   while (call.kind != "tools") call = generator.call();
