@@ -76,7 +76,8 @@ net::Task<std::vector<Said>> Call::gather(std::shared_ptr<Round> round) {
   }
   std::vector<Said> said;
   for (Asked& each : round->asked) {
-    if (!each.done && !x_.connection.agent_gone) {
+    const bool late = !each.done || each.late;
+    if (late && !x_.connection.agent_gone) {
       const Upstream* upstream = x_.worker.find_upstream(each.upstream);
       x_.worker.metrics().upstream_error(upstream->label(), UpstreamError::kTimeout);
     }
@@ -84,7 +85,7 @@ net::Task<std::vector<Said>> Call::gather(std::shared_ptr<Round> round) {
       log(LogLevel::kWarning,
           fmt::format("/mcp: upstream `{}` is left out of the answer to {}: it {}", each.upstream,
                       round->method.empty() ? x_.head.method : round->method,
-                      each.done ? "cannot be reached" : "takes too long"));
+                      late ? "takes too long" : "cannot be reached"));
     }
     said.push_back({each.upstream, each.done ? std::move(each.message) : std::string()});
   }

@@ -68,7 +68,10 @@ net::Task<void> ask(std::shared_ptr<Round> round, size_t place) {
   Asked& asked = round->asked[place];
   for (bool again = false;; again = true) {
     const Road road = co_await find_road(round, place);
-    if (!road.ready) co_return;
+    if (!road.ready) {
+      asked.late = steady_now() >= round->until;
+      co_return;
+    }
     const bool opens = round->what == Ask::kOpen || (round->what == Ask::kDiscover && road.via);
     if (opens) {
       asked.reached = true;

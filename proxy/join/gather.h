@@ -30,6 +30,7 @@ struct Asked {
   std::string bridged_body, bridged_key;  // for a modern client and a legacy upstream
   std::string message;                    // its answer
   bool done = false, reached = false, bridged = false;
+  bool late = false;     // its session was not open in time
   Part* part = nullptr;  // what waits, to be cancelled
 };
 
