@@ -32,6 +32,14 @@ enum class Phase : uint8_t {
   kLinger,     // for the agent to read the last answer: close
 };
 
+// Who is at the other end, as far as the connection itself proves it.
+struct Peer {
+  const ListenerConfig* listener;
+  bool loopback = false;
+  std::optional<uint32_t> uid;
+  std::optional<tls::Svid> svid;
+};
+
 struct Connection {
   Connection(net::Socket socket, const ListenerConfig& from, size_t buffer_bytes)
       : stream(std::move(socket)),
@@ -48,6 +56,7 @@ struct Connection {
   const uint64_t serial = next_serial();  // of this process
   net::Stream stream;
   const ListenerConfig& listener;
+  bool inner = false;             // of a call that is a part of another (join/)
   bool loopback = false;          // the listener's address
   std::optional<uint32_t> uid;    // of the peer of a Unix socket, as of its connect
   std::optional<tls::Svid> svid;  // of the certificate that a client presented

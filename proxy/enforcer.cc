@@ -14,6 +14,7 @@
 #include "proxy/forward.h"
 #include "proxy/forward_proxy.h"
 #include "proxy/identify.h"
+#include "proxy/join/call.h"
 #include "proxy/limited.h"
 #include "proxy/llm/call.h"
 #include "proxy/mcp_call.h"
@@ -295,7 +296,8 @@ class UnderWay {
     const size_t set = services.config.limits.agent_calls;
     const size_t share = std::max<size_t>(services.descriptors.connections * 3 / 4, 1);
     const size_t before = calls_.fetch_add(1, std::memory_order_relaxed);
-    fits_ = before < (set != 0 ? set : share);
+    // A part of a call that fits is let in with it.
+    fits_ = x.connection.inner || before < (set != 0 ? set : share);
   }
   ~UnderWay() { calls_.fetch_sub(1, std::memory_order_relaxed); }
   UnderWay(const UnderWay&) = delete;
@@ -311,6 +313,21 @@ class UnderWay {
   bool fits_;
 };
 
+// A request to /mcp: each upstream's part of it is a call of its own, and comes here again.
+net::Task<void> handle_joined(Exchange& x) {
+  join::Call call(x);
+  if (!co_await call.read()) co_return co_await refuse(x);
+  const bool own_lines = call.stands_alone();
+  if (own_lines && !co_await record_decision(x)) {
+    x.refuse(503, "audit", "the record cannot be written");
+    co_return co_await refuse(x);
+  }
+  co_await call.run();
+  if (!own_lines) co_return;
+  record_outcome(x);
+  count(x);
+}
+
 }  // namespace
 
 net::Task<void> handle(Exchange& x) {
@@ -324,6 +341,7 @@ net::Task<void> handle(Exchange& x) {
   if (!prove_agent(x)) co_return co_await refuse(x);
   const UnderWay under_way(x);
   if (!under_way.fits(x)) co_return co_await refuse(x);
+  if (join::is_endpoint(x.head.path)) co_return co_await handle_joined(x);
   if (!find_upstream(x)) co_return co_await refuse(x);
   if (!co_await read_call(x)) co_return co_await refuse(x);
   if (!decide(x)) co_return co_await refuse(x);

@@ -13,6 +13,7 @@
 #include "proxy/descriptors.h"
 #include "proxy/dial.h"
 #include "proxy/issued.h"
+#include "proxy/join/session.h"
 #include "proxy/journal.h"
 #include "proxy/mcp_sessions.h"
 #include "proxy/metrics.h"
@@ -63,6 +64,7 @@ struct Services {
   Metrics& metrics;
   KnockLimit knocks;
   McpSessions sessions;
+  join::Shared join{};
   AgentCalls agent_calls;
   std::atomic<int64_t> connections{0};
   std::atomic<bool> draining{false};

@@ -148,7 +148,7 @@ bool Worker::has_room(Steady now) {
   for (int looks = 0; looks < kLooks && !connections_.empty(); ++looks) {
     Connection& oldest = *connections_.back();
     connections_.splice(connections_.begin(), connections_, oldest.self);
-    if (oldest.phase != Phase::kIdle || oldest.timed_out) continue;
+    if (oldest.phase != Phase::kIdle || oldest.inner || oldest.timed_out) continue;
     if (now - oldest.phase_since < kMakesRoom) continue;
     oldest.timed_out = true;
     oldest.stream.close();
@@ -166,6 +166,26 @@ void Worker::admit(net::Socket socket, const ListenerConfig& listener) {
   } else {
     connection->loopback = net::asio::ip::make_address(listener.address.host, ec).is_loopback();
   }
+  serve(std::move(connection));
+}
+
+std::optional<net::Stream> Worker::open_inner(const Peer& peer) {
+  int ends[2];
+  const int kind = SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK;
+  if (!has_room(steady_now()) || ::socketpair(AF_UNIX, kind, 0, ends) != 0) return std::nullopt;
+  const net::Socket::protocol_type protocol(AF_UNIX, 0);
+  auto connection =
+      std::make_shared<Connection>(net::Socket(context_, protocol, ends[0]), *peer.listener,
+                                   services_.config.limits.header_bytes + kBodyRoom);
+  connection->inner = true;
+  connection->loopback = peer.loopback;
+  connection->uid = peer.uid;
+  connection->svid = peer.svid;
+  serve(std::move(connection));
+  return net::Stream(net::Socket(context_, protocol, ends[1]));
+}
+
+void Worker::serve(std::shared_ptr<Connection> connection) {
   set_phase(*connection, Phase::kIdle, services_.config.limits.idle);  // the sweep may come first
   connections_.push_front(connection);
   connection->self = connections_.begin();
@@ -310,7 +330,8 @@ void Worker::drain() {
       acceptor.close(ignored);
     }
     for (const auto& connection : connections_) {
-      if (connection->phase == Phase::kIdle || connection->phase == Phase::kHandshake) {
+      const bool idle = connection->phase == Phase::kIdle && !connection->inner;
+      if (idle || connection->phase == Phase::kHandshake) {
         connection->stream.close();
       }
     }

@@ -10,6 +10,7 @@
 #include <list>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string_view>
 #include <thread>
 #include <unordered_map>
@@ -58,12 +59,16 @@ class Worker {
   bool read_on(Connection& connection);
   void end_read_on(Connection& connection);
   void set_phase(Connection& connection, Phase phase, std::chrono::milliseconds limit);
+  // The other end of a connection inside the process, on which calls are made as `peer`, each as
+  // any other. Nothing when there is no room for one more.
+  std::optional<net::Stream> open_inner(const Peer& peer);
 
  private:
   net::ErrorCode bind(net::Acceptor& acceptor, const Address& at) const;
   net::Task<void> accept(net::Acceptor& acceptor, const ListenerConfig& listener);
   net::Task<void> sweep();
   void admit(net::Socket socket, const ListenerConfig& listener);
+  void serve(std::shared_ptr<Connection> connection);
   // Whether there is room for one more, after closing an idle connection if need be.
   bool has_room(Steady now);
   void look_at(Connection& connection, Steady now);

@@ -286,6 +286,12 @@ void read_upstream(Reader& r, const yaml::Node::Member& member, Config& config) 
                         "`_`, at most 64",
                         name));
   }
+  if (plain && name.back() == '_' && member.value.find("mcp")) {
+    r.error(member.key_mark,
+            fmt::format("`{}` ends in `_`, so that under /mcp the names of its tools could be "
+                        "another upstream's; leave it out",
+                        name));
+  }
   if (name == "mcp") {
     r.error(member.key_mark,
             "`mcp` is the endpoint of all MCP upstreams together; rename this one");

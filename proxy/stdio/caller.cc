@@ -1,6 +1,6 @@
 // Requests go out on a connection each, so that none waits for another; what has no answer is sent
 // before the next message is taken, so that nothing overtakes it. Tested end to end by
-// tests/e2e/stdio_bridge_test.mjs and legacy_sse_agent_test.mjs.
+// tests/e2e/stdio_bridge_test.mjs.
 #include "proxy/stdio/caller.h"
 
 #include <fmt/format.h>

@@ -1,5 +1,5 @@
 // A client's stream of MCP messages becomes calls over Streamable HTTP: what `reeve stdio` does for
-// a client on standard input and output, and a sidecar for one that speaks HTTP+SSE.
+// a client on standard input and output.
 #ifndef REEVE_PROXY_STDIO_CALLER_H_
 #define REEVE_PROXY_STDIO_CALLER_H_
 
