@@ -46,8 +46,11 @@ struct Spend {
   static constexpr size_t kMaxDraws = 32;
   Micros cost = 0;  // money, 0 when no price names the call
   const RuleInfo* price = nullptr;
-  // The cost is by tokens: `cost` and the draws hold what the price itself bounds, which may be 0.
+  // The cost is by tokens: unless the call says how many, `cost` and the draws hold what the price
+  // itself bounds, which may be 0.
   bool by_tokens = false;
+  // The pattern that names the model in its price, as written; empty: none does.
+  std::string_view model_pattern;
   std::array<Draw, kMaxDraws> draws;
   uint32_t count = 0;
 };

@@ -9,6 +9,7 @@
 #include <string_view>
 
 #include "policy/json.h"
+#include "policy/tokens.h"
 
 namespace reeve::policy {
 
@@ -42,7 +43,10 @@ struct Call {
   std::string_view query;    // raw, without '?'
   std::span<const Field> headers;
   std::string_view model;  // of a call on an upstream metered as an LLM API; empty when absent
-  Time time{};             // now
+  // Of kModel, for PolicySet::spend(): what the call can take, or has taken, which counts.
+  const TokenBounds* tokens = nullptr;
+  const TokenUsage* usage = nullptr;
+  Time time{};  // now
 };
 
 }  // namespace reeve::policy

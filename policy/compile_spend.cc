@@ -75,6 +75,7 @@ class SpendCompiler {
       price.info.id = fmt::format("prices[{}]", source->order);
       price.info.at = document_.place(source->at);
       price.selector = CompiledSelector(source->selector, false);
+      for (const Text& text : source->selector.patterns) price.pattern_texts.push_back(text.value);
       price.when = source->when;
       price.since = since(source);
       price.until = until;

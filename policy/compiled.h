@@ -82,9 +82,10 @@ inline bool reads_body(const CompiledRule& rule) {
 struct CompiledPrice {
   RuleInfo info;  // id is prices[N]
   CompiledSelector selector;
-  std::shared_ptr<const Condition> when;  // null: always
-  Time since = Time::min();               // the first moment at which it holds
-  Time until = Time::max();               // that of the next one that selects alike
+  std::vector<std::string> pattern_texts;  // as written, in the order of its patterns
+  std::shared_ptr<const Condition> when;   // null: always
+  Time since = Time::min();                // the first moment at which it holds
+  Time until = Time::max();                // that of the next one that selects alike
   PriceTerms terms;
 
   bool holds_at(Time now) const { return since <= now && now < until; }

@@ -231,15 +231,37 @@ const RuleInfo* PolicySet::reported(AgentId agent, const Call& call,
   return first ? &first->info : nullptr;
 }
 
+namespace {
+
+std::vector<const GuardInfo*> in_order(const PolicySet::Compiled& compiled,
+                                       std::vector<uint32_t> found) {
+  std::sort(found.begin(), found.end());
+  found.erase(std::unique(found.begin(), found.end()), found.end());
+  std::vector<const GuardInfo*> result;
+  for (const uint32_t index : found) result.push_back(&compiled.guards[index]);
+  return result;
+}
+
+}  // namespace
+
+bool PolicySet::has_guards() const { return !compiled_->guards.empty(); }
+
 std::vector<const GuardInfo*> PolicySet::guards(AgentId agent, const Call& call) const {
   ArgsReader args(call);
   std::vector<uint32_t> found;
   visit_guards(*compiled_, agent, call, args, [&](uint32_t index) { found.push_back(index); });
-  std::sort(found.begin(), found.end());
-  found.erase(std::unique(found.begin(), found.end()), found.end());
-  std::vector<const GuardInfo*> result;
-  for (const uint32_t index : found) result.push_back(&compiled_->guards[index]);
-  return result;
+  return in_order(*compiled_, std::move(found));
+}
+
+std::vector<const GuardInfo*> PolicySet::guards_on(AgentId agent, std::string_view upstream) const {
+  const RoleSet& set = compiled_->role_sets[compiled_->agent_states[agent].role_set];
+  std::vector<uint32_t> found = set.guards;
+  for (const uint32_t index : set.rules) {
+    const CompiledRule& rule = compiled_->rules[index];
+    if (rule.guards.empty() || !rule.selector.covers_upstream(upstream)) continue;
+    found.insert(found.end(), rule.guards.begin(), rule.guards.end());
+  }
+  return in_order(*compiled_, std::move(found));
 }
 
 std::span<const RateLimit> PolicySet::limits(AgentId agent) const {

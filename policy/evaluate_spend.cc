@@ -17,6 +17,52 @@ struct Priced {
   const char* fault = nullptr;
 };
 
+constexpr const char* kUnboundedInput =
+    "the call refers to content outside it (images, files, earlier answers), and its price has no "
+    "`context` to bound that";
+constexpr const char* kUnboundedOutput =
+    "neither the call (max_tokens) nor its price (max_output) bounds the answer";
+constexpr const char* kTooLarge = "the most that it can cost is too large to count";
+
+Priced price_tokens(const PriceTerms& terms, const Call& call) {
+  std::optional<Micros> cost;
+  if (call.usage) {
+    cost = terms.of_usage(*call.usage);
+  } else if (call.tokens) {
+    const auto input = terms.most_input(*call.tokens);
+    const auto output = terms.most_output(*call.tokens);
+    if (!input) return {0, true, kUnboundedInput};
+    if (!output) return {0, true, kUnboundedOutput};
+    cost = terms.of_tokens(*input, *output);
+  } else if (terms.bounds_tokens()) {
+    cost = terms.of_most_tokens();
+  } else {
+    return {terms.amount, true, nullptr};
+  }
+  if (cost) return {*cost, true, nullptr};
+  return {0, true, kTooLarge};
+}
+
+// What counts against budgets in tokens, in millionths; 0 when it is not known here.
+Result<Micros, const char*> tokens_of(const PriceTerms& terms, const Call& call) {
+  if (!call.tokens && !call.usage) return Micros{0};
+  uint64_t input = 0, output = 0;
+  if (call.usage) {
+    input = call.usage->input;
+    output = call.usage->output;
+  } else {
+    const auto most_input = terms.most_input(*call.tokens);
+    const auto most_output = terms.most_output(*call.tokens);
+    if (!most_input) return kUnboundedInput;
+    if (!most_output) return kUnboundedOutput;
+    input = *most_input;
+    output = *most_output;
+  }
+  constexpr uint64_t kMost = uint64_t{1} << 42;  // as millionths, twice that still fits
+  if (input > kMost || output > kMost) return kTooLarge;
+  return static_cast<Micros>(input + output) * kMicrosPerUnit;
+}
+
 Priced price_call(const PriceTerms& terms, const Call& call) {
   switch (terms.from) {
     case PriceTerms::From::kFixed:
@@ -27,12 +73,8 @@ Priced price_call(const PriceTerms& terms, const Call& call) {
       if (cost) return {*cost, false, nullptr};
       return {0, false, "what it costs is absent from its arguments, negative or above the most"};
     }
-    case PriceTerms::From::kTokens: {
-      if (!terms.bounds_tokens()) return {terms.amount, true, nullptr};
-      const std::optional<Micros> cost = terms.of_most_tokens();
-      if (cost) return {*cost, true, nullptr};
-      return {0, true, "the most that it can cost is too large to count"};
-    }
+    case PriceTerms::From::kTokens:
+      return price_tokens(terms, call);
   }
   return {0, false, "its price is of no known kind"};
 }
@@ -51,12 +93,12 @@ class Pricer {
       if (truth == Truth::kTrue) settled_ = std::min(settled_, index);
       return truth == Truth::kTrue;
     });
-    if (settled_ != kNone) add(compiled_.prices[settled_].terms, compiled_.prices[settled_].info);
+    if (settled_ != kNone) add(compiled_.prices[settled_]);
     // Those in doubt are met in any order: only now is it known which stand before the settled one.
     if (met_doubt_) {
       each_price(upstream, [&](uint32_t index) {
         const CompiledPrice& price = compiled_.prices[index];
-        if (index < settled_ && truth_of(index) == Truth::kDoubt) add(price.terms, price.info);
+        if (index < settled_ && truth_of(index) == Truth::kDoubt) add(price);
         return false;
       });
     }
@@ -66,6 +108,8 @@ class Pricer {
     return spend_;
   }
   const char* fault() const { return fault_; }
+  // Millionths of tokens, or why they cannot be told.
+  const Result<Micros, const char*>& tokens() const { return tokens_; }
 
  private:
   // Calls `visit(index)` for each price that selects the call, maybe more than once, until one that
@@ -95,7 +139,8 @@ class Pricer {
     if (upstream) {
       const int32_t dearest = compiled_.price_tables[*upstream].dearest;
       if (dearest >= 0) {
-        return add(compiled_.dearest[static_cast<size_t>(dearest)], compiled_.unknown_model);
+        add(compiled_.dearest[static_cast<size_t>(dearest)], compiled_.unknown_model);
+        return;
       }
     } else if (compiled_.unknown_model_is_highest) {  // named nowhere: only globs can cover it
       PriceTerms dearest;
@@ -106,19 +151,37 @@ class Pricer {
         found = true;
         dearest.raise_to(price.terms);
       }
-      if (found) return add(dearest, compiled_.unknown_model);
+      if (found) {
+        add(dearest, compiled_.unknown_model);
+        return;
+      }
     }
     if (!fault_) fault_ = "no price names the model";
   }
 
-  // One price more that may apply: the dearest counts.
-  void add(const PriceTerms& terms, const RuleInfo& info) {
+  void add(const CompiledPrice& price) {
+    const bool counted = add(price.terms, price.info);
+    if (!counted || call_.kind != Kind::kModel) return;
+    const auto& patterns = price.selector.patterns();
+    const auto names =
+        std::find_if(patterns.begin(), patterns.end(),
+                     [&](const TargetPattern& pattern) { return pattern.matches(call_); });
+    spend_.model_pattern = names == patterns.end()
+                               ? std::string_view()
+                               : price.pattern_texts[static_cast<size_t>(names - patterns.begin())];
+  }
+
+  // One price more that may apply: the dearest counts. Whether it is the dearest.
+  bool add(const PriceTerms& terms, const RuleInfo& info) {
     const Priced priced = price_call(terms, call_);
+    const auto tokens = tokens_of(terms, call_);
+    if (tokens_ && (!tokens || *tokens > *tokens_)) tokens_ = tokens;
     if (priced.fault) fault_ = priced.fault;
     spend_.by_tokens = spend_.by_tokens || priced.by_tokens;
-    if (spend_.price && priced.cost <= spend_.cost) return;
+    if (spend_.price && priced.cost <= spend_.cost) return false;
     spend_.cost = priced.cost;
     spend_.price = &info;
+    return true;
   }
 
   static constexpr uint32_t kNone = 0xFFFFFFFF;
@@ -127,6 +190,7 @@ class Pricer {
   const Call& call_;
   ArgsReader& args_;
   Spend spend_;
+  Result<Micros, const char*> tokens_ = Micros{0};
   const char* fault_ = nullptr;
   uint32_t settled_ = kNone;  // the first price that surely applies
   bool met_doubt_ = false;
@@ -141,13 +205,15 @@ Result<Spend, const char*> PolicySet::spend(AgentId agent, const Call& call) con
   if (!spend) return pricer.fault();
   for (const BudgetUse& use : compiled_->agent_states[agent].budgets) {
     const CompiledBudget& budget = compiled_->budgets[use.budget];
-    const Micros amount = budget.unit == Unit::kCalls   ? kMicrosPerUnit
-                          : budget.unit == Unit::kMoney ? spend->cost
-                                                        : 0;
+    const bool in_tokens = budget.unit == Unit::kTokens && call.kind == Kind::kModel;
+    const Micros amount = budget.unit == Unit::kCalls         ? kMicrosPerUnit
+                          : budget.unit == Unit::kMoney       ? spend->cost
+                          : in_tokens && pricer.tokens().ok() ? *pricer.tokens()
+                                                              : 0;
     // What is by tokens is listed even while the amount is not known here.
-    const bool by_tokens =
-        spend->by_tokens || (budget.unit == Unit::kTokens && call.kind == Kind::kModel);
+    const bool by_tokens = spend->by_tokens || in_tokens;
     if ((amount == 0 && !by_tokens) || !budget.covers(call, args)) continue;
+    if (in_tokens && !pricer.tokens()) return pricer.tokens().error();
     if (spend->count == Spend::kMaxDraws) return "it draws on too many budgets";
     spend->draws[spend->count++] = {use.account, amount};
   }

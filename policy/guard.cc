@@ -131,11 +131,13 @@ bool GuardExaminer::hit_kind(GuardKind kind) {
   return redact;
 }
 
-GuardReport GuardExaminer::examine(const json::Value& value, Root root, std::string& out) {
+GuardReport GuardExaminer::examine(const json::Value& value, Root root, std::string& out,
+                                   std::optional<size_t> also_root) {
   begin();
   Document document;
   document.base = value.offset();
   document.mcp_result = root == Root::kMcpResult;
+  document.also_root = also_root;
   visit(value, add_roots({0, 0}), {}, document);
   if (!in_doubt() && !document.edits.empty()) {
     merge(document.edits);

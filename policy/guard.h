@@ -13,6 +13,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -47,7 +48,9 @@ struct GuardReport {
 class GuardExaminer {
  public:
   enum class Side : uint8_t { kArguments, kResult };
-  // Where places begin besides the root: in an MCP result also at `structuredContent`.
+  // Where places begin besides the root: in an MCP result also at `structuredContent`. There, too,
+  // what the protocol alone reads (`nextCursor`, `taskId`, …) is not looked at: it must come back
+  // byte for byte.
   enum class Root : uint8_t { kValue, kMcpResult };
 
   GuardExaminer();
@@ -62,7 +65,10 @@ class GuardExaminer {
   bool has_places() const { return !places_.empty(); }
 
   // Examines a value of a parsed text. With `redacted`, `out` has what replaces value.raw().
-  GuardReport examine(const json::Value& value, Root root, std::string& out);
+  // `also_root`: the offset of a value within, where places begin as well (a dispatch tool's inner
+  // arguments).
+  GuardReport examine(const json::Value& value, Root root, std::string& out,
+                      std::optional<size_t> also_root = std::nullopt);
   // A text that stands alone: a body that is not JSON, or one that is. `label` is what it is
   // called.
   GuardReport examine_text(std::string_view text, std::string_view label, std::string& out);
@@ -95,6 +101,7 @@ class GuardExaminer {
     std::vector<Edit> edits;
     unsigned depth = 0;
     bool mcp_result = false;
+    std::optional<size_t> also_root;
   };
   struct Place {
     const GuardInfo* guard;

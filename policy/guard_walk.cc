@@ -13,8 +13,17 @@ namespace reeve::policy {
 namespace {
 
 constexpr const char* kVariant = "a key that equals, but for case, one that a guard reads";
+constexpr std::string_view kProtocolKeys[] = {"requestState",  "nextCursor", "taskId",
+                                              "progressToken", "requestId",  "resultType"};
 constexpr std::string_view kColumnKeys[] = {"columns", "headers",      "header",
                                             "fields",  "column_names", "columnNames"};
+
+// Whether a member of an MCP result or of a notification's `params` is a token of the protocol.
+bool is_protocol(std::string_view key, const json::Value& value) {
+  return (value.is_string() || value.is_number()) &&
+         std::find(std::begin(kProtocolKeys), std::end(kProtocolKeys), key) !=
+             std::end(kProtocolKeys);
+}
 
 // Whether a row says the names of the columns again.
 bool is_head(const json::Value& row, const std::vector<std::string>& columns) {
@@ -65,6 +74,7 @@ bool GuardExaminer::has_variants(const json::Value& object, Range states) const 
 void GuardExaminer::visit(const json::Value& value, Range states, std::string_view label,
                           Document& document) {
   if (in_doubt()) return;
+  if (document.also_root == value.offset()) states = add_roots(states);
   if (visit_place(value, states, label, document)) return;
   switch (value.type()) {
     case json::Type::kString:
@@ -118,6 +128,7 @@ void GuardExaminer::visit_object(const json::Value& value, Range states, Documen
   for (const json::Member member : value.members()) {
     if (in_doubt()) return;
     const std::string_view key = member.key.text(scratch);
+    if (mcp_result && is_protocol(key, member.value)) continue;
     const size_t mark = states_.size();
     Range next = advance(states, key, nullptr);
     if (mcp_result && key == "structuredContent") next = add_roots(next);

@@ -211,6 +211,7 @@ void read_guard(FileReader& reader, const yaml::Node::Member& member) {
                                  : GuardInfo::Then::kRedact;
   }
   if (guard.then == GuardInfo::Then::kAsk) {
+    reader.uses("then: ask of a guard", member.key_mark);
     source.ask = read_ask(reader, fields, "a guard that asks");
   } else {
     refuse_ask(reader, fields, "write `then: ask`, or remove it");

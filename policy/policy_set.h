@@ -33,6 +33,7 @@ struct SourceFile {
 // What is wired, from reeve.yaml; what is absent is not checked.
 struct Wiring {
   std::optional<std::vector<std::string>> upstreams;
+  std::optional<std::vector<std::string>> metered;  // of the upstreams, those with `meter`
   std::optional<std::vector<std::string>> listeners;
 };
 
@@ -105,8 +106,11 @@ class PolicySet {
   std::vector<const RuleInfo*> asks(AgentId agent, const Call& call) const;
   // The rule in report mode that would have decided otherwise, had it been enforced; or null.
   const RuleInfo* reported(AgentId agent, const Call& call, const Decision& decision) const;
+  bool has_guards() const;
   // The guards of the agent's roles and of every rule that matches the call. Allocates.
   std::vector<const GuardInfo*> guards(AgentId agent, const Call& call) const;
+  // Those that any call of the agent on this upstream may have. Allocates.
+  std::vector<const GuardInfo*> guards_on(AgentId agent, std::string_view upstream) const;
   // Those of the agent's roles, and of its probation while it lasts: see RateLimit::until.
   std::span<const RateLimit> limits(AgentId agent) const;
   std::span<const ApproverGroup> approver_groups() const;

@@ -8,6 +8,7 @@
 
 #include "policy/condition.h"
 #include "policy/money.h"
+#include "policy/tokens.h"
 
 namespace reeve::policy {
 
@@ -40,6 +41,14 @@ struct PriceTerms {
   // Of kTokens: for a full context and the longest answer; nothing when that does not fit. Requires
   // bounds_tokens().
   std::optional<Micros> of_most_tokens() const;
+  // The most tokens of a call, by what it says and these terms; nothing when neither bounds them.
+  std::optional<uint64_t> most_input(const TokenBounds& bounds) const;
+  std::optional<uint64_t> most_output(const TokenBounds& bounds) const;
+  // Of kTokens: for so many tokens, whichever way the input is charged; nothing when that does not
+  // fit.
+  std::optional<Micros> of_tokens(uint64_t input, uint64_t output) const;
+  // Of kTokens: for those that were used. Never more than of_tokens() for as many.
+  std::optional<Micros> of_usage(const TokenUsage& usage) const;
   // Makes these terms as dear as `other`, each part of them alone.
   void raise_to(const PriceTerms& other);
 };

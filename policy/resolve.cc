@@ -285,6 +285,7 @@ class Resolver {
     std::set<std::string> all = known;
     const auto check = [&](const Selector& selector, bool globs_must_match) {
       if (!selector.parts) return;  // it has a fault, which is reported
+      check_metered(selector);
       const CompiledSelector compiled(selector, false);
       for (size_t i = 0; i < selector.upstreams.size(); ++i) {
         const Text& upstream = selector.upstreams[i];
@@ -310,6 +311,25 @@ class Resolver {
       }
     }
     resolution_.upstreams.assign(all.begin(), all.end());
+  }
+
+  // Where nothing is metered no call has a model, and a `deny` on one would never match.
+  void check_metered(const Selector& selector) {
+    if (selector.kind != SelectorKind::kModels || !wiring_.metered || selector.upstreams.empty()) {
+      return;
+    }
+    const CompiledSelector compiled(selector, false);
+    const auto covers = [&](const std::string& name) { return compiled.covers_upstream(name); };
+    const auto& all = *wiring_.upstreams;
+    const auto wired = std::find_if(all.begin(), all.end(), covers);
+    if (wired == all.end() ||
+        std::any_of(wiring_.metered->begin(), wiring_.metered->end(), covers)) {
+      return;
+    }
+    error(selector.kind_at,
+          fmt::format("`models` on upstream `{}`, where no call has a model; write `meter: openai` "
+                      "or `meter: anthropic` there in reeve.yaml",
+                      shown(*wired)));
   }
 
   void check_budget(const BudgetSource& budget) {

@@ -12,8 +12,10 @@
 #include <cstdio>
 #include <limits>
 
+#include "policy/compiled.h"
 #include "proxy/approvals/admin.h"
 #include "proxy/audit/files.h"
+#include "proxy/budget_line.h"
 #include "proxy/log.h"
 #include "proxy/policy_files.h"
 #include "proxy/store/sqlite_store.h"
@@ -52,6 +54,9 @@ Result<std::unique_ptr<App>> App::create(Config config, Diagnostics& diagnostics
   std::string seen = policy_files_signature(config.policy);
   auto policy = load_policy_files(config.policy, config.wiring(), nullptr, diagnostics);
   if (!policy) return Error{"the policy cannot be used"};
+  std::string pins_seen = pin_files_signature(*policy);
+  auto pins = load_pins(*policy, {}, diagnostics);
+  if (!pins) return Error{"a lock that the policy names cannot be used"};
   auto folder = store::StateFolder::open(config.state);
   if (!folder) return folder.error();
   auto record = open_record(config, *folder);
@@ -65,8 +70,10 @@ Result<std::unique_ptr<App>> App::create(Config config, Diagnostics& diagnostics
                             {.audit_path = config.audit.path, .limits = {}, .listener = {}});
   if (!desk) return desk.error();
   std::unique_ptr<App> app(new App(std::move(config), std::move(*folder), std::move(*record),
-                                   std::move(*treasury), std::move(*desk), std::move(policy)));
+                                   std::move(*treasury), std::move(*desk), std::move(policy),
+                                   std::move(*pins)));
   app->seen_ = std::move(seen);
+  app->pins_seen_ = std::move(pins_seen);
   if (!app->services_.transport.load(diagnostics)) return Error{"TLS cannot be used"};
   for (const auto& worker : app->workers_) {
     if (auto bound = worker->listen(); !bound) return bound.error();
@@ -79,43 +86,9 @@ Result<std::unique_ptr<App>> App::create(Config config, Diagnostics& diagnostics
   return app;
 }
 
-Result<App::Record> App::open_record(const Config& config, const store::StateFolder& folder) {
-  Record record;
-  const std::string& path = config.audit.path;
-  auto sealing = audit::Sealing::open(
-      {.key_file = folder.file("audit.key"), .checkpoints_file = audit::checkpoints_path(path)},
-      wall_now());
-  if (!sealing) return sealing.error();
-  record.sealing = std::move(*sealing);
-  auto journal = Journal::open({.path = path,
-                                .sync = config.audit.sync,
-                                .rotate = config.audit.rotate,
-                                .sealed = record.sealing->sealed()});
-  if (!journal) return journal.error();
-  record.journal = std::move(*journal);
-  const std::string& key = record.sealing->public_key();
-  record.start_members = fmt::format(",\"key\":\"{}\"", key);
-  if (record.sealing->began_anew()) {
-    log(LogLevel::kInfo, fmt::format("the record is sealed by a new key: {}; keep it elsewhere, "
-                                     "`reeve audit verify --key` asks for it",
-                                     key));
-  }
-  if (record.journal->found_torn_line()) record.start_members += ",\"torn\":true";
-  if (const uint64_t from = record.journal->lost_from(); from > 0) {
-    const uint64_t to = record.sealing->sealed()->seq;
-    record.start_members += fmt::format(",\"lost\":{{\"from\":{},\"to\":{}}}", from, to);
-    log(LogLevel::kError,
-        fmt::format(
-            "lines {} to {} of the record `{}` were sealed and are MISSING: a power cut, or "
-            "someone cut them off; the record goes on behind them",
-            from, to, path));
-  }
-  return record;
-}
-
 App::App(Config config, store::StateFolder folder, Record record,
          std::unique_ptr<Treasury> treasury, std::unique_ptr<approvals::Desk> approvals,
-         std::shared_ptr<const policy::PolicySet> policy)
+         std::shared_ptr<const policy::PolicySet> policy, Pins pins)
     : config_(std::move(config)),
       folder_(std::move(folder)),
       journal_(std::move(record.journal)),
@@ -136,7 +109,10 @@ App::App(Config config, store::StateFolder folder, Record record,
     };
   }
   sealer_ = std::make_unique<audit::Sealer>(*journal_, std::move(record.sealing), sealing);
-  snapshot_ = make_snapshot(std::move(policy));
+  treasury_->listen([journal = journal_.get()](const policy::Notice& notice) {
+    journal->append("budget", budget_members(notice), wall_now());
+  });
+  snapshot_ = make_snapshot(std::move(policy), std::move(pins));
   loaded_at_ = wall_now();
   for (unsigned i = 0; i < config_.threads; ++i) {
     workers_.push_back(std::make_unique<Worker>(services_, snapshot_));
@@ -148,13 +124,20 @@ App::App(Config config, store::StateFolder folder, Record record,
 
 App::~App() = default;
 
-std::shared_ptr<const Snapshot> App::make_snapshot(
-    std::shared_ptr<const policy::PolicySet> policy) {
+std::shared_ptr<const Snapshot> App::make_snapshot(std::shared_ptr<const policy::PolicySet> policy,
+                                                   Pins pins) {
   auto snapshot = std::make_shared<Snapshot>();
+  snapshot->pins = std::move(pins);
   snapshot->accounts = treasury_->bind(policy->accounts(), wall_now());
   for (const policy::AgentInfo& agent : policy->agents()) {
     snapshot->agent_labels.push_back(metrics_.intern(agent.name));
     snapshot->agent_calls.push_back(&services_.agent_calls.counter(agent.name));
+  }
+  for (const policy::CompiledPrice& price : policy->compiled().prices) {
+    if (price.selector.kind() != policy::SelectorKind::kModels) continue;
+    for (const std::string& name : price.pattern_texts) {
+      snapshot->model_labels.emplace(name, metrics_.intern(name));
+    }
   }
   snapshot->policy = std::move(policy);
   return snapshot;
@@ -257,6 +240,7 @@ net::Task<void> App::watch_files() {
     if (ec) co_return;
     std::erase_if(replaced_, [](const auto& policy) { return policy.use_count() == 1; });
     if (policy_files_signature(config_.policy) != seen_) reload();
+    if (pin_files_signature(*snapshot_->policy) != pins_seen_) reload_pins();
     services_.transport.reload(false);
   }
 }
@@ -278,6 +262,8 @@ void App::reload() {
   seen_ = policy_files_signature(config_.policy);
   auto policy =
       load_policy_files(config_.policy, config_.wiring(), snapshot_->policy.get(), diagnostics);
+  auto pins = policy ? next_pins(*policy, diagnostics) : std::nullopt;
+  if (!pins) policy = nullptr;
   log_diagnostics(diagnostics);
   if (!policy) {
     ++reloads_failed_;
@@ -295,7 +281,7 @@ void App::reload() {
   last_reload_error_.clear();
   loaded_at_ = wall_now();
   replaced_.push_back(snapshot_->policy);
-  snapshot_ = make_snapshot(std::move(policy));
+  snapshot_ = make_snapshot(std::move(policy), std::move(*pins));
   for (const auto& worker : workers_) worker->replace_snapshot(snapshot_);
   write_policy_line("ok", {});
   log(LogLevel::kInfo, fmt::format("policy {} in force", snapshot_->policy->sha256()));
@@ -331,6 +317,7 @@ Gauges App::gauges() {
   g.tls_handshakes_failed = services_.transport.handshakes_failed();
   g.approvals = services_.approvals->counts();
   g.connections = services_.connections.load(std::memory_order_relaxed);
+  add_pin_gauges(g);
   return g;
 }
 

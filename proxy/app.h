@@ -4,6 +4,7 @@
 #define REEVE_PROXY_APP_H_
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -40,10 +41,17 @@ class App {
   };
   static Result<Record> open_record(const Config& config, const store::StateFolder& folder);
   App(Config config, store::StateFolder folder, Record record, std::unique_ptr<Treasury> treasury,
-      std::unique_ptr<approvals::Desk> approvals, std::shared_ptr<const policy::PolicySet> policy);
+      std::unique_ptr<approvals::Desk> approvals, std::shared_ptr<const policy::PolicySet> policy,
+      Pins pins);
 
-  std::shared_ptr<const Snapshot> make_snapshot(std::shared_ptr<const policy::PolicySet> policy);
+  std::shared_ptr<const Snapshot> make_snapshot(std::shared_ptr<const policy::PolicySet> policy,
+                                                Pins pins);
   void reload();
+  // The locks of a policy that is to be in force, as load_pins() has it. A lock that cannot be used
+  // is counted.
+  std::optional<Pins> next_pins(const policy::PolicySet& policy, Diagnostics& diagnostics);
+  void reload_pins();
+  void add_pin_gauges(Gauges& gauges) const;
   net::Task<void> watch_signals();
   net::Task<void> watch_files();
   net::Task<void> drain();
@@ -69,7 +77,9 @@ class App {
   net::Timer drain_timer_;
   uint64_t reloads_ok_ = 0, reloads_failed_ = 0;
   std::string last_reload_error_;
-  std::string seen_;  // signature of the policy's files before they were last read
+  std::string seen_;       // signature of the policy's files before they were last read
+  std::string pins_seen_;  // the same of its locks
+  uint64_t pin_reloads_ok_ = 0, pin_reloads_failed_ = 0;
   policy::Time loaded_at_{};
   // Until no worker has them: freeing a large one takes longer than a call should wait.
   std::vector<std::shared_ptr<const policy::PolicySet>> replaced_;

@@ -69,7 +69,11 @@ std::string to_string(const Address& address) {
 policy::Wiring Config::wiring() const {
   policy::Wiring wiring;
   wiring.upstreams.emplace();
-  for (const UpstreamConfig& upstream : upstreams) wiring.upstreams->push_back(upstream.name);
+  wiring.metered.emplace();
+  for (const UpstreamConfig& upstream : upstreams) {
+    wiring.upstreams->push_back(upstream.name);
+    if (upstream.meter != Meter::kNone) wiring.metered->push_back(upstream.name);
+  }
   wiring.listeners.emplace();
   for (const ListenerConfig& listener : listeners) wiring.listeners->push_back(listener.name);
   return wiring;

@@ -64,6 +64,9 @@ enum class AuditSync : uint8_t {
 
 enum class Protocol : uint8_t { kHttp, kMcp };
 
+// The LLM API whose calls are counted in tokens (llm/README.md).
+enum class Meter : uint8_t { kNone, kOpenAi, kAnthropic };
+
 // Where an upstream is reached by one of its URLs.
 struct UpstreamSite {
   std::string host;  // a name or an IP address, without brackets
@@ -74,6 +77,7 @@ struct UpstreamSite {
 struct UpstreamConfig {
   std::string name;
   Protocol protocol = Protocol::kHttp;
+  Meter meter = Meter::kNone;
   std::string host;  // a name or an IP address, without brackets
   uint16_t port = 80;
   std::string unix_path;                // of the socket; then host and port are not used
@@ -83,6 +87,7 @@ struct UpstreamConfig {
   std::vector<UpstreamSite> others;  // of its further URLs; host, port, authority are the first's
   std::string base_path;             // without trailing slash; for MCP the endpoint itself
   stdio::Command command;            // of a server that reeve starts; without words: there is a URL
+  bool events = false;               // the URL is of HTTP+SSE, the older transport
   http::FieldPolicy fields;
   std::chrono::milliseconds timeout{60'000};         // to the answer's first byte
   std::chrono::milliseconds connect_timeout{5'000};  // for all addresses together
@@ -91,6 +96,9 @@ struct UpstreamConfig {
   size_t idle_connections = 256;  // kept, of each worker
   bool path_parameters = false;
   Place at;
+
+  // Calls go to a connection inside the process, whose other end speaks to the server in its way.
+  bool has_face() const { return events || !command.words.empty(); }
 };
 
 struct LimitsConfig {

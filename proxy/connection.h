@@ -27,9 +27,18 @@ enum class Phase : uint8_t {
   kUpstream,   // for an upstream's first byte: the exchange answers 504
   kAnswer,     // for the next piece of an answer: cut it off
   kStream,     // bytes flow; no deadline
+  kReadOn,     // for the end of an answer whose agent has gone: close the upstream
   kTunnel,     // for bytes of a tunnel: close both sides
   kHeld,       // for people; no deadline
   kLinger,     // for the agent to read the last answer: close
+};
+
+// Who is at the other end, as far as the connection itself proves it.
+struct Peer {
+  const ListenerConfig* listener;
+  bool loopback = false;
+  std::optional<uint32_t> uid;
+  std::optional<tls::Svid> svid;
 };
 
 struct Connection {
@@ -48,6 +57,7 @@ struct Connection {
   const uint64_t serial = next_serial();  // of this process
   net::Stream stream;
   const ListenerConfig& listener;
+  bool inner = false;             // of a call that is a part of another (join/)
   bool loopback = false;          // the listener's address
   std::optional<uint32_t> uid;    // of the peer of a Unix socket, as of its connect
   std::optional<tls::Svid> svid;  // of the certificate that a client presented
@@ -67,6 +77,9 @@ struct Connection {
   bool uploading = false;
   Steady upload_deadline;
 
+  // The answer tells at its end what the call cost: it is read on when the agent hangs up.
+  // For so long at most; 0: it is cut then.
+  std::chrono::milliseconds reads_on{0};
   // What to cut when the agent hangs up or the time is over; null when nothing is under way.
   net::Stream* upstream = nullptr;
   net::Pending connecting;

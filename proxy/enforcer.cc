@@ -12,15 +12,19 @@
 #include "proxy/approvals/ask.h"
 #include "proxy/body.h"
 #include "proxy/dispatched.h"
+#include "proxy/drift.h"
 #include "proxy/forward.h"
 #include "proxy/forward_proxy.h"
 #include "proxy/identify.h"
+#include "proxy/join/call.h"
 #include "proxy/limited.h"
+#include "proxy/llm/call.h"
 #include "proxy/mcp_call.h"
 #include "proxy/origin.h"
 #include "proxy/other_protocol.h"
 #include "proxy/record.h"
 #include "proxy/reply.h"
+#include "proxy/reserve.h"
 #include "proxy/stdio/bridge.h"
 #include "proxy/worker.h"
 
@@ -111,8 +115,12 @@ net::Step<bool> read_call(Exchange& x) {
     return true;
   }
   if (x.is_mcp()) return read_mcp_call(x);
+  if (llm::is_model_call(x)) return llm::read_call(x);
   return read_http_call(x);
 }
+
+// A tunnel is enforced in report mode, too.
+bool only_reports(const Exchange& x) { return x.snapshot->policy->report() && !x.destination; }
 
 bool decide(Exchange& x) {
   const Steady before = steady_now();
@@ -130,8 +138,7 @@ bool decide(Exchange& x) {
     case policy::Verdict::kMalformed:
       return x.refuse(400, "malformed", x.decision.detail);
     case policy::Verdict::kAsk:
-      // A tunnel is enforced in report mode, too.
-      if (!x.snapshot->policy->report() || x.destination) return may_dial(x);
+      if (!only_reports(x)) return may_dial(x);
       return x.refuse_or_overlook(403, policy::to_string(x.decision.reason),
                                   "Denied: a person would be asked");
     case policy::Verdict::kDeny:
@@ -152,55 +159,14 @@ bool decide(Exchange& x) {
           : fmt::format("Denied by policy: {} (rule {})", rule->because, rule->id));
 }
 
-// What the call costs at most; true goes on.
-bool price(Exchange& x) {
-  const auto spend = x.snapshot->policy->spend(*x.agent, x.call);
-  if (!spend) return x.refuse_or_overlook(403, "price", fmt::format("Denied: {}", spend.error()));
-  x.spend = *spend;
-  return true;
-}
-
-std::span<const policy::Draw> draws(const Exchange& x) {
-  return {x.spend.draws.data(), x.spend.count};
-}
-
-bool take(Exchange& x, Treasury::Outcome held) {
-  if (held) {
-    x.reservation = std::move(*held);
-    return true;
-  }
-  SpendRefusal& why = held.error();
-  std::string detail = fmt::format("Denied: {}", why.message);
-  if (why.kind != SpendRefusal::Kind::kOverBudget) return x.refuse(503, "ledger", detail);
-  const bool goes_on = x.refuse_or_overlook(402, "budget", std::move(detail));
-  (goes_on ? x.overlooked : x.refusal)->budget = std::move(why);
-  return goes_on;
-}
-
-// The usual case, without a coroutine's frame of 2 KiB. Nothing when the store has to be asked.
-std::optional<bool> reserve_from_memory(Exchange& x) {
-  auto held = x.worker.services().treasury.try_reserve(draws(x), x.snapshot->accounts, x.time);
-  if (!held) return std::nullopt;
-  return take(x, std::move(*held));
-}
-
-net::Task<bool> reserve_from_store(Exchange& x) {
-  Treasury& treasury = x.worker.services().treasury;
-  co_return take(x, co_await treasury.reserve(draws(x), x.snapshot->accounts, x.time));
-}
-
-net::Step<bool> reserve(Exchange& x) {
-  if (!price(x)) return false;
-  if (x.spend.count == 0) return true;
-  if (const auto done = reserve_from_memory(x)) return *done;
-  return reserve_from_store(x);
-}
-
-// A yes is for the call as it is decided now, by the policy and the budgets in force.
+// A yes is for the call as it is decided now, by the policy, the locks and the budgets in force,
+// and as it will be sent.
 net::Task<bool> decide_anew(Exchange& x) {
   x.reservation.release();
   const std::string agent = x.agent_info()->name;
+  x.asked->by = x.snapshot;
   x.agent.reset();
+  x.overlooked.reset();
   x.snapshot = x.worker.snapshot();
   x.time = x.call.time = wall_now();
   x.described = 0;
@@ -213,12 +179,12 @@ net::Task<bool> decide_anew(Exchange& x) {
     x.call.time = x.time;
     x.dispatched.reset();
   }
-  if (x.is_mcp() && x.message && !read_dispatched(x)) co_return false;
+  if (x.message && !read_message(x)) co_return false;
   // A new policy may read what the old one did not.
   const bool reads = !x.is_mcp() && x.upstream && x.body_buffered && !x.call.args &&
                      x.snapshot->policy->reads_body(x.call.upstream);
   if (reads && !read_json_body(x)) co_return false;
-  co_return decide(x) && co_await reserve(x);
+  co_return decide(x) && co_await as_pinned(x) && co_await reserve(x) && guard_again(x);
 }
 
 net::Task<bool> ask_people(Exchange& x) {
@@ -230,7 +196,7 @@ net::Task<bool> ask_people(Exchange& x) {
 }
 
 net::Step<bool> ask(Exchange& x) {
-  if (x.decision.verdict != policy::Verdict::kAsk || x.overlooked) return true;
+  if (x.decision.verdict != policy::Verdict::kAsk || only_reports(x)) return true;
   return ask_people(x);
 }
 
@@ -254,7 +220,7 @@ void settle(Exchange& x) {
     return;
   }
   x.cost = x.spend.cost;
-  x.reservation.settle();
+  x.reservation.settle(x.metered ? llm::settle(x) : policy::Cost{});
   const Label agent = x.snapshot->agent_labels[*x.agent];
   x.worker.metrics().spent(agent, x.upstream_label(), x.cost);
 }
@@ -318,7 +284,8 @@ class UnderWay {
     const size_t set = services.config.limits.agent_calls;
     const size_t share = std::max<size_t>(services.descriptors.connections * 3 / 4, 1);
     const size_t before = calls_.fetch_add(1, std::memory_order_relaxed);
-    fits_ = before < (set != 0 ? set : share);
+    // A part of a call that fits is let in with it.
+    fits_ = x.connection.inner || before < (set != 0 ? set : share);
   }
   ~UnderWay() { calls_.fetch_sub(1, std::memory_order_relaxed); }
   UnderWay(const UnderWay&) = delete;
@@ -333,6 +300,21 @@ class UnderWay {
   AgentCalls::Counter& calls_;
   bool fits_;
 };
+
+// A request to /mcp: each upstream's part of it is a call of its own, and comes here again.
+net::Task<void> handle_joined(Exchange& x) {
+  join::Call call(x);
+  if (!co_await call.read()) co_return co_await refuse(x);
+  const bool own_lines = call.stands_alone();
+  if (own_lines && !co_await record_decision(x)) {
+    x.refuse(503, "audit", "the record cannot be written");
+    co_return co_await refuse(x);
+  }
+  co_await call.run();
+  if (!own_lines) co_return;
+  record_outcome(x);
+  count(x);
+}
 
 }  // namespace
 
@@ -351,12 +333,15 @@ net::Task<void> handle(Exchange& x) {
     co_await approvals::read_status(x);
     co_return co_await refuse(x);
   }
+  if (join::is_endpoint(x.head.path)) co_return co_await handle_joined(x);
   if (!find_upstream(x)) co_return co_await refuse(x);
   if (!co_await read_call(x)) co_return co_await refuse(x);
   approvals::note_cancelled(x);
   if (!decide(x)) co_return co_await refuse(x);
   if (!within_limits(x)) co_return co_await refuse(x);
+  if (!co_await as_pinned(x)) co_return co_await refuse(x);
   if (!co_await reserve(x)) co_return co_await refuse(x);
+  if (!guard_arguments(x)) co_return co_await refuse(x);
   if (!co_await ask(x)) co_return co_await refuse(x);
   if (!co_await record_decision(x)) {
     x.refuse(503, "audit", "the record cannot be written");

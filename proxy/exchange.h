@@ -12,6 +12,7 @@
 #include "proxy/approvals/asked.h"
 #include "proxy/connection.h"
 #include "proxy/destination.h"
+#include "proxy/guarded.h"
 #include "proxy/http/parser.h"
 #include "proxy/ids.h"
 #include "proxy/mcp/message.h"
@@ -21,6 +22,9 @@
 namespace reeve {
 
 class Worker;
+namespace llm {
+class Metered;
+}
 
 // Why a call is not forwarded. One table in reply.cc turns it into an answer.
 struct Refusal {
@@ -79,15 +83,19 @@ struct Exchange {
   size_t described = 0;  // bytes of connection.line that tell who and what, once they are there
   std::optional<policy::Sha256> args_sha256;  // of the canonical form
 
+  std::shared_ptr<llm::Metered> metered;  // of a call on an LLM API that takes tokens
+
   policy::Call call;
   // Of a dispatch tool's call: `call`, and the digest of arguments, are then those of the one
   // inside.
   std::unique_ptr<policy::DispatchedCall> dispatched;
+  uint64_t pin_epoch = 0;  // PinWatch::epoch() of the upstream, before the call went out
   policy::Decision decision;
   policy::Admission admission;
   policy::Spend spend;
   policy::Reservation reservation;
   std::unique_ptr<approvals::Asked> asked;  // null: nobody is asked about it
+  std::unique_ptr<Guarded> guarded;         // null: no guard is at work
   std::optional<Refusal> refusal;
   // In report mode, what would have been its refusal; it is let through and recorded as such.
   std::optional<Refusal> overlooked;

@@ -109,9 +109,10 @@ void write_request(Exchange& x, const UpstreamConnection& to, std::string& out) 
   if (path.empty()) path = "/";
   const http::RequestTarget target{x.head.method, path, x.head.query, x.head.has_query,
                                    x.upstream->authority(to)};
-  // An MCP answer may have to be read, so it is asked for without coding or range.
-  static constexpr std::string_view kReadable[] = {"accept-encoding", "range"};
-  const std::span<const std::string_view> drop = x.is_mcp()
+  // An answer that may have to be read is asked for without coding or range.
+  static constexpr std::string_view kReadable[] = {"accept-encoding", "range", "if-range"};
+  const bool uncoded = guards_results(x) || x.metered;
+  const std::span<const std::string_view> drop = x.is_mcp() || uncoded
                                                      ? std::span<const std::string_view>(kReadable)
                                                      : std::span<const std::string_view>();
   http::Framing framing = x.head.framing;
@@ -120,11 +121,11 @@ void write_request(Exchange& x, const UpstreamConnection& to, std::string& out) 
     framing = http::Framing::kLength;
     length = x.connection.body.size();
   }
-  // A server that reeve started cannot know otherwise whose process it is to be.
-  const http::Field caller[] = {{stdio::kAgentField, x.agent_info()->name}};
-  const std::span<const http::Field> extra = config.command.words.empty()
-                                                 ? std::span<const http::Field>()
-                                                 : std::span<const http::Field>(caller);
+  // The face of a server cannot know otherwise whose process or connection it is to be.
+  const http::Field added[] = {{stdio::kAgentField, x.agent_info()->name},
+                               {"Accept-Encoding", "identity"}};
+  const size_t first = config.has_face() ? 0 : 1;
+  const std::span<const http::Field> extra(added + first, (uncoded ? 2 : 1) - first);
   http::write_request_head(out, target, x.head, config.fields, framing, length, drop, extra);
   if (x.body_buffered) out += x.connection.body;
 }
@@ -251,6 +252,8 @@ net::Task<UpstreamFailure> attempt(Exchange& x, Upstream::Tries& tries) {
     end = co_await relay(x, *to);
     if (end == RelayEnd::kRefused) {
       failure = {"protocol", 502, "the upstream's answer cannot be passed on"};
+    } else if (end == RelayEnd::kGuarded) {
+      failure = {"guard", 502, "a guard cut the answer off"};
     } else if (end == RelayEnd::kBroken && c.timed_out) {
       failure = {"timeout", 504, "the upstream stopped in the middle of its answer"};
     } else if (end == RelayEnd::kBroken) {

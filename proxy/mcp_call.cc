@@ -116,17 +116,7 @@ net::Task<bool> read_post(Exchange& x) {
     }
     co_return false;
   }
-  mcp::Reader& reader = x.connection.reader;
-  if (!reader.read(x.connection.body, x.head.fields)) co_return refuse_rpc(x, reader.refusal());
-  if (!well_formed_subscriptions(reader.message())) {
-    co_return refuse_rpc(x, {400, -32602, "resourceSubscriptions must be a list of URIs",
-                             std::string(reader.message().id)});
-  }
-  x.message = &reader.message();
-  if (!approvals::take_request_state(x)) co_return false;
-  name_call(x, *x.message);
-  if (x.message->shape == mcp::Shape::kResponse) x.call.action = "response";
-  co_return read_dispatched(x);
+  co_return read_message(x);
 }
 
 // Another agent's session answers as one that does not exist.
@@ -162,7 +152,7 @@ net::Task<bool> read_mcp_call(Exchange& x) {
   const std::string_view method = x.head.method;
   if (method == "POST") {
     if (!co_await read_post(x)) co_return false;
-    if (owns_session(x)) co_return true;
+    if (owns_session(x)) co_return owns_what_it_presents(x);
     co_return refuse_rpc(x, {404, -32001, "Session not found", std::string(x.message->id)});
   }
   if (!owns_session(x)) co_return x.refuse(404, "session", "Session not found");
@@ -174,7 +164,21 @@ net::Task<bool> read_mcp_call(Exchange& x) {
   if (method == "GET" && !accepts_events(x.head.fields)) {
     co_return x.refuse(406, "malformed", "GET needs `Accept: text/event-stream`");
   }
-  co_return true;
+  co_return owns_what_it_presents(x);
+}
+
+bool read_message(Exchange& x) {
+  mcp::Reader& reader = x.connection.reader;
+  if (!reader.read(x.connection.body, x.head.fields)) return refuse_rpc(x, reader.refusal());
+  if (!well_formed_subscriptions(reader.message())) {
+    return refuse_rpc(x, {400, -32602, "resourceSubscriptions must be a list of URIs",
+                          std::string(reader.message().id)});
+  }
+  x.message = &reader.message();
+  if (!approvals::take_request_state(x)) return false;
+  name_call(x, *x.message);
+  if (x.message->shape == mcp::Shape::kResponse) x.call.action = "response";
+  return read_dispatched(x);
 }
 
 void decide_mcp(Exchange& x) {

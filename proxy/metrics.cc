@@ -10,11 +10,14 @@
 #include <limits>
 #include <map>
 
-#include "proxy/version.h"
+#include "proxy/metric_family.h"
 
 namespace reeve {
 namespace {
 
+using metric::add;
+using metric::family;
+using metric::label;
 using prometheus::ClientMetric;
 using prometheus::MetricFamily;
 using prometheus::MetricType;
@@ -69,23 +72,22 @@ uint64_t key_of(Label agent, Label upstream, uint64_t action = 0, uint64_t decis
 Label agent_of(uint64_t key) { return static_cast<Label>(key >> 40); }
 Label upstream_of(uint64_t key) { return static_cast<Label>((key >> 16) & 0xffffff); }
 
-MetricFamily family(const char* name, const char* help, MetricType type) {
-  MetricFamily f;
-  f.name = name;
-  f.help = help;
-  f.type = type;
-  return f;
+// Of tokens: three labels of 21 bits and the direction. There are as many labels as names in the
+// policies so far; one beyond is `other`.
+constexpr Label kMostLabels = 1u << 21;
+uint64_t token_key(Label agent, Label upstream, Label model, uint64_t direction) {
+  const auto bits = [](Label label) { return uint64_t{label < kMostLabels ? label : kOtherLabel}; };
+  return (bits(agent) << 43) | (bits(upstream) << 22) | (bits(model) << 1) | direction;
 }
 
-ClientMetric& add(MetricFamily& f, std::vector<ClientMetric::Label> labels) {
-  ClientMetric metric;
-  metric.label = std::move(labels);
-  f.metric.push_back(std::move(metric));
-  return f.metric.back();
-}
-
-ClientMetric::Label label(const char* name, std::string_view value) {
-  return {name, std::string(value)};
+struct TokenLabels {
+  Label agent, upstream, model;
+};
+TokenLabels token_labels(uint64_t key) {
+  const auto part = [key](int shift) {
+    return static_cast<Label>((key >> shift) & (kMostLabels - 1));
+  };
+  return {part(43), part(22), part(1)};
 }
 
 template <size_t kBounds>
@@ -113,115 +115,13 @@ struct Total {
 };
 
 struct Totals {
-  std::map<uint64_t, uint64_t> calls, spent, errors;
+  std::map<uint64_t, uint64_t> calls, spent, errors, tokens;
   struct Pair {
     Total<kDurationBounds.size()> call, upstream;
   };
   std::map<uint64_t, Pair> durations;
   Total<kDecisionBounds.size()> decision;
 };
-
-void add_approvals(std::vector<MetricFamily>& out, const approvals::Counts& counts) {
-  MetricFamily verdicts = family(
-      "reeve_approvals_total", "Questions to people and what became of them", MetricType::Counter);
-  for (const auto& [key, value] : counts.verdicts) {
-    add(verdicts, {label("agent", key.first), label("verdict", key.second)}).counter.value =
-        static_cast<double>(value);
-  }
-  out.push_back(std::move(verdicts));
-  MetricFamily pending =
-      family("reeve_approvals_pending", "Questions that nobody has answered", MetricType::Gauge);
-  add(pending, {}).gauge.value = static_cast<double>(counts.pending);
-  out.push_back(std::move(pending));
-  MetricFamily wait =
-      family("reeve_approval_wait_seconds",
-             "From a question to its yes, its no or the end of its time", MetricType::Histogram);
-  auto& histogram = add(wait, {}).histogram;
-  uint64_t seen = 0;
-  for (size_t i = 0; i < counts.waits.size(); ++i) {
-    seen += counts.waits[i];
-    const double bound = i < approvals::kWaitBounds.size()
-                             ? approvals::kWaitBounds[i]
-                             : std::numeric_limits<double>::infinity();
-    histogram.bucket.push_back({seen, bound});
-  }
-  histogram.sample_count = seen;
-  histogram.sample_sum = counts.wait_sum;
-  out.push_back(std::move(wait));
-}
-
-std::vector<MetricFamily> gauge_families(const Gauges& g) {
-  std::vector<MetricFamily> out;
-  struct Column {
-    const char* name;
-    const char* help;
-    double BudgetGauge::* value;
-  };
-  static constexpr Column kColumns[] = {
-      {"reeve_budget_limit", "The most that may be spent in the window, in units of the budget",
-       &BudgetGauge::limit},
-      {"reeve_budget_used", "Settled in the running window", &BudgetGauge::used},
-      {"reeve_budget_reserved", "Reserved by calls in flight", &BudgetGauge::reserved},
-      {"reeve_budget_reset_timestamp_seconds", "When the window turns over", &BudgetGauge::resets}};
-  for (const Column& column : kColumns) {
-    MetricFamily f = family(column.name, column.help, MetricType::Gauge);
-    for (const BudgetGauge& budget : g.budgets) {
-      add(f, {label("budget", budget.budget), label("scope", budget.scope)}).gauge.value =
-          budget.*column.value;
-    }
-    out.push_back(std::move(f));
-  }
-  MetricFamily agents =
-      family("reeve_agent_state", "1 for the state the agent is in", MetricType::Gauge);
-  for (const AgentGauge& agent : g.agents) {
-    add(agents, {label("agent", agent.agent), label("state", agent.state)}).gauge.value = 1;
-  }
-  out.push_back(std::move(agents));
-  MetricFamily upstreams = family(
-      "reeve_upstream_up", "1 while some address of the upstream answers", MetricType::Gauge);
-  for (const UpstreamGauge& upstream : g.upstreams) {
-    add(upstreams, {label("upstream", upstream.upstream)}).gauge.value = upstream.up ? 1 : 0;
-  }
-  out.push_back(std::move(upstreams));
-
-  const auto counter = [&](const char* name, const char* help, uint64_t value) {
-    MetricFamily f = family(name, help, MetricType::Counter);
-    add(f, {}).counter.value = static_cast<double>(value);
-    out.push_back(std::move(f));
-  };
-  counter("reeve_audit_lines_total", "Lines written to the record", g.audit_lines);
-  counter("reeve_audit_errors_total", "Lines that could not be written", g.audit_errors);
-  MetricFamily reloads =
-      family("reeve_policy_reloads_total", "Reloads of the policy", MetricType::Counter);
-  add(reloads, {label("result", "ok")}).counter.value = static_cast<double>(g.reloads_ok);
-  add(reloads, {label("result", "error")}).counter.value = static_cast<double>(g.reloads_failed);
-  out.push_back(std::move(reloads));
-
-  MetricFamily certificates =
-      family("reeve_tls_reloads_total", "Reloads of certificates, a listener or upstream each",
-             MetricType::Counter);
-  add(certificates, {label("result", "ok")}).counter.value = static_cast<double>(g.tls_reloads_ok);
-  add(certificates, {label("result", "error")}).counter.value =
-      static_cast<double>(g.tls_reloads_failed);
-  out.push_back(std::move(certificates));
-
-  MetricFamily handshakes = family("reeve_tls_handshake_errors_total",
-                                   "TLS handshakes of agents that failed", MetricType::Counter);
-  add(handshakes, {}).counter.value = static_cast<double>(g.tls_handshakes_failed);
-  out.push_back(std::move(handshakes));
-  MetricFamily info = family("reeve_policy_info", "The policy in force", MetricType::Gauge);
-  add(info, {label("sha256", g.policy_sha256)}).gauge.value = 1;
-  out.push_back(std::move(info));
-  MetricFamily connections =
-      family("reeve_connections", "Open connections of agents", MetricType::Gauge);
-  add(connections, {}).gauge.value = static_cast<double>(g.connections);
-  out.push_back(std::move(connections));
-  MetricFamily build = family("reeve_build_info", "This build of reeve", MetricType::Gauge);
-  add(build, {label("version", kVersion)}).gauge.value = 1;
-  out.push_back(std::move(build));
-  add_approvals(out, g.approvals);
-  return out;
-}
 
 }  // namespace
 
@@ -284,6 +184,12 @@ void Metrics::Shard::spent(Label agent, Label upstream, policy::Micros amount) {
   if (amount > 0) bump(cell(spent_, key_of(agent, upstream)), static_cast<uint64_t>(amount));
 }
 
+void Metrics::Shard::tokens(Label agent, Label upstream, Label model, uint64_t input,
+                            uint64_t output) {
+  bump(cell(tokens_, token_key(agent, upstream, model, 0)), input);
+  bump(cell(tokens_, token_key(agent, upstream, model, 1)), output);
+}
+
 void Metrics::Shard::upstream_error(Label upstream, UpstreamError kind) {
   bump(cell(errors_, key_of(0, upstream, static_cast<uint64_t>(kind))));
 }
@@ -299,6 +205,7 @@ std::string Metrics::collect(const Gauges& gauges) const {
       for (const auto& [key, value] : shard->calls_) totals.calls[key] += *value;
       for (const auto& [key, value] : shard->spent_) totals.spent[key] += *value;
       for (const auto& [key, value] : shard->errors_) totals.errors[key] += *value;
+      for (const auto& [key, value] : shard->tokens_) totals.tokens[key] += *value;
       for (const auto& [key, value] : shard->durations_) {
         totals.durations[key].call.add(value->call);
         totals.durations[key].upstream.add(value->upstream);
@@ -359,7 +266,16 @@ std::string Metrics::collect(const Gauges& gauges) const {
         static_cast<double>(value) / policy::kMicrosPerUnit;
   }
   out.push_back(std::move(spent));
-  for (MetricFamily& f : gauge_families(gauges)) out.push_back(std::move(f));
+  MetricFamily tokens =
+      family("reeve_tokens_total", "Tokens that models took", MetricType::Counter);
+  for (const auto& [key, value] : totals.tokens) {
+    const TokenLabels of = token_labels(key);
+    add(tokens, {label("agent", name(of.agent)), label("upstream", name(of.upstream)),
+                 label("model", name(of.model)), label("direction", key & 1 ? "output" : "input")})
+        .counter.value = static_cast<double>(value);
+  }
+  out.push_back(std::move(tokens));
+  for (MetricFamily& f : metric::gauge_families(gauges)) out.push_back(std::move(f));
   return prometheus::TextSerializer().Serialize(out);
 }
 

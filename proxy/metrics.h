@@ -41,6 +41,12 @@ struct UpstreamGauge {
   std::string upstream;
   bool up = true;
 };
+struct DriftGauge {
+  std::string upstream;
+  std::vector<std::pair<std::string, uint64_t>> changes;  // by kind, of a fixed list
+  uint64_t hidden = 0;
+  size_t drifted = 0;
+};
 struct Gauges {
   std::string policy_sha256;
   std::vector<BudgetGauge> budgets;
@@ -50,6 +56,8 @@ struct Gauges {
   uint64_t reloads_ok = 0, reloads_failed = 0;
   uint64_t tls_reloads_ok = 0, tls_reloads_failed = 0, tls_handshakes_failed = 0;
   int64_t connections = 0;
+  std::vector<DriftGauge> drifts;
+  uint64_t pin_reloads_ok = 0, pin_reloads_failed = 0;
   std::string currency;
   approvals::Counts approvals;
 };
@@ -108,6 +116,7 @@ class Metrics::Shard {
   void call(Label agent, Label upstream, uint8_t action, policy::Verdict verdict, bool known_agent,
             double seconds, double upstream_seconds);
   void spent(Label agent, Label upstream, policy::Micros amount);
+  void tokens(Label agent, Label upstream, Label model, uint64_t input, uint64_t output);
   void decided(double seconds) { decision_.observe(seconds, kDecisionBounds); }
   void upstream_error(Label upstream, UpstreamError kind);
 
@@ -127,6 +136,7 @@ class Metrics::Shard {
   std::unordered_map<uint64_t, std::unique_ptr<Counter>> calls_;
   std::unordered_map<uint64_t, std::unique_ptr<Counter>> spent_;
   std::unordered_map<uint64_t, std::unique_ptr<Counter>> errors_;
+  std::unordered_map<uint64_t, std::unique_ptr<Counter>> tokens_;
   std::unordered_map<uint64_t, std::unique_ptr<Durations>> durations_;
   Histogram<kDecisionBounds.size()> decision_;
 };

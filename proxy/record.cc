@@ -2,9 +2,12 @@
 // be able to neither forge a line nor fill the disk with one. Tested by tests/e2e/record_test.mjs.
 #include "proxy/record.h"
 
+#include <algorithm>
 #include <cstring>
+#include <vector>
 
 #include "policy/json_write.h"
+#include "proxy/llm/metered.h"
 
 namespace reeve {
 namespace {
@@ -91,6 +94,39 @@ void duration(TextWriter& out, const Name& name, Steady::duration time) {
   out.text({places, sizeof places});
 }
 
+// Which guard, and how many of what each found: `{"pii":{"email":2}}`; never what it was.
+void write_guard(TextWriter& out, const GuardFindings& found) {
+  if (found.guard) member(out, "guard", found.guard->name);
+  member(out, "doubt", found.doubt);
+  if (found.hits.empty()) return;
+  Name("found").write(out);
+  std::vector<const policy::GuardInfo*> told;
+  for (const policy::GuardHit& first : found.hits) {
+    if (std::find(told.begin(), told.end(), first.guard) != told.end()) continue;
+    out.character(told.empty() ? '{' : ',');
+    told.push_back(first.guard);
+    json::write_string(out, bounded(first.guard->name));
+    out.text(":{");
+    bool is_first = true;
+    for (const policy::GuardHit& hit : found.hits) {
+      if (hit.guard != first.guard) continue;
+      if (!is_first) out.character(',');
+      is_first = false;
+      json::write_string(out, bounded(hit.what));
+      out.character(':');
+      out.number(hit.count);
+    }
+    out.character('}');
+  }
+  out.character('}');
+}
+
+void write_guarded_result(TextWriter& out, const Exchange& x) {
+  const GuardFindings& found = x.guarded->result;
+  if (refuses(found.outcome)) member(out, "reason", "guard");
+  write_guard(out, found);
+}
+
 std::string_view action_of(const Exchange& x) {
   return x.call.action.empty() ? x.head.method : x.call.action;
 }
@@ -113,7 +149,7 @@ void write_who_and_what(TextWriter& out, const Exchange& x) {
   member(out, "listener", x.connection.listener.name);
   if (x.upstream) {
     member(out, "upstream", x.upstream->config().name);
-    member(out, "protocol", x.is_mcp() ? "mcp" : "http");
+    member(out, "protocol", protocol_name(x));
   }
   member(out, "action", action_of(x));
   member(out, "target", target_of(x));
@@ -154,6 +190,12 @@ std::string_view trace_id(const http::Fields& fields) {
   return zero ? std::string_view{} : id;
 }
 
+std::string_view protocol_name(const Exchange& x) {
+  if (x.is_mcp()) return "mcp";
+  if (!x.metered) return "http";
+  return x.upstream->config().meter == Meter::kAnthropic ? "anthropic" : "openai";
+}
+
 std::string_view decision_name(const Exchange& x) {
   if (!x.agent && x.refusal && x.refusal->status == 401) return "unknown-agent";
   if (x.refusal && x.refusal->reason == "malformed") return "malformed";
@@ -172,7 +214,7 @@ void write_decision(Exchange& x) {
          x.refusal      ? x.refusal->reason
          : x.overlooked ? x.overlooked->reason
                         : policy::to_string(x.decision.reason));
-  if (x.snapshot->policy->report() || x.reported) member(out, "mode", "report");
+  if (x.snapshot->policy->report() || x.reported || x.overlooked) member(out, "mode", "report");
   if (x.reported) {
     member(out, "reported", policy::to_string(x.reported->effect));
     member(out, "reported_rule", x.reported->id);
@@ -187,21 +229,39 @@ void write_decision(Exchange& x) {
     if (*why && (*why)->limit) member(out, "limit", (*why)->limit->limit->text);
   }
   write_approval(out, x);
+  if (x.guarded) write_guard(out, x.guarded->arguments);
   member(out, "policy", x.snapshot->policy->sha256());
   if (x.spend.cost > 0 && !x.refusal) {
     number(out, "reserved", policy::format_decimal(x.spend.cost));
   }
 }
 
+namespace {
+
+// Of a call on an LLM API: what it took, or why it is charged what was reserved.
+void write_metered(TextWriter& out, const llm::Metered::Settled& settled) {
+  member(out, "model", settled.model);
+  if (settled.usage) {
+    number(out, "tokens_in", settled.usage->input);
+    number(out, "tokens_out", settled.usage->output);
+  }
+  member(out, "unmeasured", to_string(settled.why));
+  if (settled.overrun > 0) number(out, "overrun", policy::format_decimal(settled.overrun));
+}
+
+}  // namespace
+
 void write_outcome(Exchange& x) {
   begin_line(x.connection.line, x);
   TextWriter out(x.connection.line, kUsualLine);
   member(out, "decision", decision_name(x));
+  if (x.guarded) write_guarded_result(out, x);
   number(out, "status", static_cast<uint64_t>(x.status));
   member(out, "error", x.error);
   write_approval(out, x);
   if (x.tries > 1) number(out, "tries", x.tries);
   if (x.spend.cost > 0) number(out, "cost", policy::format_decimal(x.cost));
+  if (x.metered && x.forwarded) write_metered(out, x.metered->settled);
   number(out, "bytes_in", x.bytes_in);
   number(out, "bytes_out", x.bytes_out);
   duration(out, "ms", steady_now() - x.started);

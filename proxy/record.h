@@ -19,6 +19,9 @@ void write_outcome(Exchange& exchange);
 // The trace id of a W3C traceparent (version 00): 32 hexadecimal digits, not all zero; else empty.
 std::string_view trace_id(const http::Fields& fields);
 
+// The word of the record: http, mcp, openai or anthropic. Requires exchange.upstream.
+std::string_view protocol_name(const Exchange& exchange);
+
 // What the record, the answers and the metrics call the decision.
 std::string_view decision_name(const Exchange& exchange);
 

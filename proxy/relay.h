@@ -11,6 +11,7 @@ enum class RelayEnd : uint8_t {
   kWhole,    // the answer is complete; the upstream's connection may be kept
   kRefused,  // nothing was sent to the agent: the answer cannot be passed on
   kBroken,   // cut short, by either side
+  kGuarded,  // cut short by a guard
 };
 
 // Relays the answer whose head `from` has parsed. One buffer's worth is in memory at a time: the

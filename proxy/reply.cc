@@ -77,25 +77,35 @@ std::string resets(const Exchange& x, const policy::LimitRefusal& limit) {
   return limit.retry_after ? format_time(x.time + *limit.retry_after) : std::string();
 }
 
+// The guard that refuses.
+std::string_view guard_name(const Exchange& x) {
+  const Guarded& guarded = *x.guarded;
+  const GuardFindings& by = refuses(guarded.result.outcome) ? guarded.result : guarded.arguments;
+  return by.guard ? std::string_view(by.guard->name) : std::string_view();
+}
+
 std::string problem(const Exchange& x) {
   const Refusal& refusal = *x.refusal;
   std::string out = "{\"type\":\"about:blank\"";
   const bool busy = refusal.reason == "busy";
+  const bool guarded = refusal.reason == "guard";
   member(out, "title",
          busy                          ? "Upstream busy"
          : refusal.reason == "pending" ? "Approval pending"
+         : guarded                     ? title_of(403)
                                        : title_of(refusal.status));
   out += fmt::format(",\"status\":{}", refusal.status);
   member(out, "detail", refusal.detail);
   member(out, "request_id", view(x.id));
   // An allowed call whose upstream failed was not denied.
-  const bool upstream_failed = (x.decision.allowed() || x.overlooked) &&
+  const bool upstream_failed = (x.decision.allowed() || x.overlooked) && !guarded &&
                                (refusal.status == 502 || refusal.status == 504 || busy);
   member(out, "decision", upstream_failed ? "allow" : decision_name(x));
   if (x.agent && x.decision.rule && (refusal.reason == "rule" || x.asked)) {
     member(out, "rule", x.decision.rule->id);
     member(out, "because", x.decision.rule->because);
   }
+  if (guarded) member(out, "guard", guard_name(x));
   if (refusal.budget) {
     member(out, "budget", refusal.budget->budget);
     member(out, "limit", amount(*refusal.budget, refusal.budget->limit));
@@ -105,6 +115,13 @@ std::string problem(const Exchange& x) {
   if (refusal.limit) {
     member(out, "limit", refusal.limit->limit->text);
     member(out, "resets", resets(x, *refusal.limit));
+  }
+  // The official clients of LLM APIs show what stands here.
+  if (x.upstream && x.upstream->config().meter != Meter::kNone) {
+    out += ",\"error\":{\"type\":\"reeve\"";
+    member(out, "code", refusal.reason);
+    member(out, "message", refusal.detail);
+    out += "}";
   }
   out += "}";
   return out;
@@ -137,6 +154,7 @@ std::string rpc_answer(const Exchange& x, int& status) {
   denial.text = text;
   denial.effect = refusal.budget ? "budget" : refusal.limit ? "limit" : "deny";
   if (x.decision.rule && (refusal.reason == "rule" || x.asked)) denial.rule = x.decision.rule->id;
+  if (refusal.reason == "guard") denial.guard = guard_name(x);
   denial.call_id = view(x.id);
   std::string limit, used, turn;
   if (refusal.budget) {
@@ -191,6 +209,11 @@ void append_refusal(std::string& out, Exchange& x) {
   }
   http::write_response(out, x.status, "application/problem+json", problem(x), extra, x.keep_alive,
                        head_request);
+}
+
+std::string refusal_message(const Exchange& x) {
+  int status = 0;
+  return rpc_answer(x, status);
 }
 
 void append_fault(std::string& out, const http::Fault& fault, const CallId& id) {

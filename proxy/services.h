@@ -13,9 +13,12 @@
 #include "proxy/config.h"
 #include "proxy/descriptors.h"
 #include "proxy/dial.h"
+#include "proxy/issued.h"
+#include "proxy/join/session.h"
 #include "proxy/journal.h"
 #include "proxy/mcp_sessions.h"
 #include "proxy/metrics.h"
+#include "proxy/pin_watch.h"
 #include "proxy/spend.h"
 #include "proxy/stdio/server.h"
 #include "proxy/transport.h"
@@ -63,6 +66,7 @@ struct Services {
   Metrics& metrics;
   KnockLimit knocks;
   McpSessions sessions;
+  join::Shared join{};
   AgentCalls agent_calls;
   std::atomic<int64_t> connections{0};
   std::atomic<bool> draining{false};
@@ -71,7 +75,11 @@ struct Services {
   Lookups lookups;           // of names that agents choose
   Lookups upstream_lookups;  // of names in reeve.yaml
   Transport transport{config};
-  stdio::Server stdio{config};
+  stdio::Server stdio{config, {&upstream_lookups, &dial, [this](std::string_view upstream) {
+                                 return transport.upstream(upstream);
+                               }}};
+  PinWatch pins{};
+  Issued issued{};
 };
 
 // Records the refusals that got no line before this second, one counting line per listener.

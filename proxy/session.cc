@@ -26,7 +26,7 @@ net::Task<http::Progress> read_head(Worker& worker, Connection& c, http::Request
       if (c.phase == Phase::kIdle) worker.set_phase(c, Phase::kHead, limits.head);
       const http::Progress progress = parser.parse(c.unread());
       if (progress != http::Progress::kMore) co_return progress;
-    } else if (first && worker.services().draining) {
+    } else if (first && !c.inner && worker.services().draining) {
       co_return http::Progress::kMore;
     }
     if (c.end == c.capacity)
@@ -108,7 +108,8 @@ net::Task<void> run_session(Worker& worker, std::shared_ptr<Connection> connecti
   Connection& c = *connection;
   http::RequestParser parser({worker.services().config.limits.header_bytes});
   const tls::Credentials* credentials = worker.services().transport.listener(c.listener.name);
-  if (credentials && !co_await secure(worker, c, *credentials)) co_return c.stream.close();
+  const bool shakes = credentials && !c.inner;
+  if (shakes && !co_await secure(worker, c, *credentials)) co_return c.stream.close();
   for (;;) {
     parser.reset();
     const http::Progress progress = co_await read_head(worker, c, parser);

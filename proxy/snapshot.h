@@ -7,10 +7,13 @@
 
 #include <memory>
 #include <string>
+#include <string_view>
+#include <unordered_map>
 #include <vector>
 
 #include "policy/policy_set.h"
 #include "proxy/metrics.h"
+#include "proxy/pin_files.h"
 #include "proxy/services.h"
 #include "proxy/spend.h"
 
@@ -18,9 +21,11 @@ namespace reeve {
 
 struct Snapshot {
   std::shared_ptr<const policy::PolicySet> policy;
+  Pins pins;                        // of policy's servers
   Treasury::Binding accounts;       // of policy->accounts()
   std::vector<Label> agent_labels;  // of policy->agents()
   std::vector<AgentCalls::Counter*> agent_calls;
+  std::unordered_map<std::string_view, Label> model_labels;  // of patterns in policy->spend()
 };
 
 }  // namespace reeve

@@ -117,7 +117,10 @@ std::optional<std::string> Treasury::trouble() const {
 policy::Attempt Treasury::attempt(std::span<const policy::Draw> draws, const Binding& binding,
                                   policy::Time now) {
   Attempt attempt = ledger_.reserve(draws, binding, now);
-  if (attempt.has_writes) {
+  // The first refusal since the last look wakes the thread, which tells of it in a while.
+  const bool refused = attempt.outcome == Attempt::Outcome::kOverLimit &&
+                       !has_news_.exchange(true, std::memory_order_relaxed);
+  if (attempt.has_writes || refused) {
     const std::lock_guard lock(mutex_);
     has_writes_ = true;
     wake_.notify_one();
@@ -238,6 +241,7 @@ void Treasury::listen(std::function<void(const policy::Notice&)> listener) {
 }
 
 void Treasury::tell() {
+  has_news_.store(false, std::memory_order_relaxed);
   std::vector<policy::Notice> notices;
   ledger_.take_notices(notices);
   if (notices.empty()) return;

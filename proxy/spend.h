@@ -7,6 +7,7 @@
 #ifndef REEVE_PROXY_SPEND_H_
 #define REEVE_PROXY_SPEND_H_
 
+#include <atomic>
 #include <chrono>
 #include <condition_variable>
 #include <cstdint>
@@ -116,6 +117,7 @@ class Treasury {
   const std::unique_ptr<store::Store> store_;  // of the thread
   policy::Ledger ledger_;
 
+  std::atomic<bool> has_news_{false};  // a refusal, which has to be told
   mutable std::mutex mutex_;
   std::condition_variable wake_;
   // Guarded by mutex_.

@@ -24,6 +24,7 @@ constexpr uint64_t kSweepsPerStatus = 5;
 // so many the longest-lived are looked at, others the next time.
 constexpr std::chrono::milliseconds kMakesRoom{1000};
 constexpr int kLooks = 64;
+constexpr size_t kMostReadingOn = 256;  // answers whose agents have gone
 
 }  // namespace
 
@@ -147,7 +148,7 @@ bool Worker::has_room(Steady now) {
   for (int looks = 0; looks < kLooks && !connections_.empty(); ++looks) {
     Connection& oldest = *connections_.back();
     connections_.splice(connections_.begin(), connections_, oldest.self);
-    if (oldest.phase != Phase::kIdle || oldest.timed_out) continue;
+    if (oldest.phase != Phase::kIdle || oldest.inner || oldest.timed_out) continue;
     if (now - oldest.phase_since < kMakesRoom) continue;
     oldest.timed_out = true;
     oldest.stream.close();
@@ -165,6 +166,26 @@ void Worker::admit(net::Socket socket, const ListenerConfig& listener) {
   } else {
     connection->loopback = net::asio::ip::make_address(listener.address.host, ec).is_loopback();
   }
+  serve(std::move(connection));
+}
+
+std::optional<net::Stream> Worker::open_inner(const Peer& peer) {
+  int ends[2];
+  const int kind = SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK;
+  if (!has_room(steady_now()) || ::socketpair(AF_UNIX, kind, 0, ends) != 0) return std::nullopt;
+  const net::Socket::protocol_type protocol(AF_UNIX, 0);
+  auto connection =
+      std::make_shared<Connection>(net::Socket(context_, protocol, ends[0]), *peer.listener,
+                                   services_.config.limits.header_bytes + kBodyRoom);
+  connection->inner = true;
+  connection->loopback = peer.loopback;
+  connection->uid = peer.uid;
+  connection->svid = peer.svid;
+  serve(std::move(connection));
+  return net::Stream(net::Socket(context_, protocol, ends[1]));
+}
+
+void Worker::serve(std::shared_ptr<Connection> connection) {
   set_phase(*connection, Phase::kIdle, services_.config.limits.idle);  // the sweep may come first
   connections_.push_front(connection);
   connection->self = connections_.begin();
@@ -243,7 +264,7 @@ void Worker::look_at(Connection& c, Steady now) {
   }
   if (c.phase == Phase::kStream || c.phase == Phase::kHeld || now < c.deadline) return;
   c.timed_out = true;
-  if (c.phase == Phase::kUpstream || c.phase == Phase::kAnswer) {
+  if (c.phase == Phase::kUpstream || c.phase == Phase::kAnswer || c.phase == Phase::kReadOn) {
     c.given_up = true;
     end_waiting(c);
   } else if (c.phase == Phase::kHead || c.phase == Phase::kBody) {
@@ -258,8 +279,24 @@ void Worker::look_at(Connection& c, Steady now) {
 
 void Worker::cut(Connection& c) {
   c.agent_gone = c.given_up = true;  // nothing is sent or tried again for it
-  end_waiting(c);
+  if (!read_on(c)) end_waiting(c);
   c.stream.close(true);
+}
+
+bool Worker::read_on(Connection& c) {
+  if (stopping_ || c.reads_on.count() == 0) return false;
+  if (c.phase == Phase::kReadOn) return true;
+  if (reading_on_ >= kMostReadingOn) return false;
+  ++reading_on_;
+  set_phase(c, Phase::kReadOn, c.reads_on);
+  return true;
+}
+
+void Worker::end_read_on(Connection& c) {
+  c.reads_on = std::chrono::milliseconds(0);
+  if (c.phase != Phase::kReadOn) return;
+  c.phase = Phase::kStream;
+  --reading_on_;
 }
 
 // Whatever it is that the call waits for on its upstream's side.
@@ -295,7 +332,8 @@ void Worker::drain() {
       acceptor.close(ignored);
     }
     for (const auto& connection : connections_) {
-      if (connection->phase == Phase::kIdle || connection->phase == Phase::kHandshake) {
+      const bool idle = connection->phase == Phase::kIdle && !connection->inner;
+      if (idle || connection->phase == Phase::kHandshake) {
         connection->stream.close();
       }
     }

@@ -10,12 +10,14 @@
 #include <list>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string_view>
 #include <thread>
 #include <unordered_map>
 #include <vector>
 
 #include "proxy/connection.h"
+#include "proxy/guard_tools.h"
 #include "proxy/ids.h"
 #include "proxy/overload.h"
 #include "proxy/services.h"
@@ -48,16 +50,25 @@ class Worker {
   Metrics::Shard& metrics() { return metrics_; }
   IdSource& ids() { return ids_; }
   Turn& turn() { return turn_; }
+  GuardTools& guard_tools() { return guard_tools_; }
   const std::shared_ptr<const Snapshot>& snapshot() const { return snapshot_; }
   Upstream* find_upstream(std::string_view name);
   net::asio::io_context& context() { return context_; }
+  // The agent of an answer that is metered has gone: its upstream has a bounded time to tell what
+  // the call cost. False when too many are waited for already, or it is to stop; then it is cut.
+  bool read_on(Connection& connection);
+  void end_read_on(Connection& connection);
   void set_phase(Connection& connection, Phase phase, std::chrono::milliseconds limit);
+  // The other end of a connection inside the process, on which calls are made as `peer`, each as
+  // any other. Nothing when there is no room for one more.
+  std::optional<net::Stream> open_inner(const Peer& peer);
 
  private:
   net::ErrorCode bind(net::Acceptor& acceptor, const Address& at) const;
   net::Task<void> accept(net::Acceptor& acceptor, const ListenerConfig& listener);
   net::Task<void> sweep();
   void admit(net::Socket socket, const ListenerConfig& listener);
+  void serve(std::shared_ptr<Connection> connection);
   // Whether there is room for one more, after closing an idle connection if need be.
   bool has_room(Steady now);
   void look_at(Connection& connection, Steady now);
@@ -71,6 +82,7 @@ class Worker {
   // Sockets are touched on this thread only; posts come from others.
   net::asio::io_context context_{BOOST_ASIO_CONCURRENCY_HINT_UNSAFE_IO};
   Turn turn_;
+  GuardTools guard_tools_;
   std::shared_ptr<const Snapshot> snapshot_;
   std::vector<std::unique_ptr<Upstream>> upstreams_;
   std::unordered_map<std::string_view, Upstream*> upstream_by_name_;
@@ -81,6 +93,7 @@ class Worker {
   Overload overload_;
   std::atomic<size_t> count_{0};
   bool stopping_ = false;
+  size_t reading_on_ = 0;
   net::Timer sweep_timer_;
   std::thread thread_;
 };

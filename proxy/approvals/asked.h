@@ -8,6 +8,10 @@
 #include "policy/approvals.h"
 #include "proxy/approvals/desk.h"
 
+namespace reeve {
+struct Snapshot;
+}
+
 namespace reeve::approvals {
 
 // How the caller waits (README.md).
@@ -38,6 +42,9 @@ class Place {
 struct Asked {
   // Of a modern MCP client that comes back: the record that it names.
   std::string presented_id, presented_nonce;
+
+  // By which it was asked, once it is decided anew: what was found before points into it.
+  std::shared_ptr<const Snapshot> by;
 
   Way way = Way::kHttp;
   policy::ApprovalBinding bound;

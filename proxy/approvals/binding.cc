@@ -5,6 +5,7 @@
 
 #include "proxy/digest.h"
 #include "proxy/ids.h"
+#include "proxy/pin_files.h"
 
 namespace reeve::approvals {
 namespace {
@@ -63,9 +64,20 @@ std::string digest_of(const Exchange& x) {
   if (x.args) {
     std::string canonical;
     json::append_canonical(canonical, *x.args);
+    // The target of a model's call is the model: its path is bound here.
+    if (x.metered) return hex(sha256("path:" + x.path.match + "\n", canonical));
     return hex(sha256(canonical));
   }
   return hex(sha256(x.body_buffered ? std::string_view(x.connection.body) : std::string_view{}));
+}
+
+// What a pinned tool is now, as as_pinned() has found: what its lock says.
+std::string definition_of(const Exchange& x) {
+  if (!x.message || x.message->method != "tools/call") return {};
+  const Pin* const pin = find_pin(x.snapshot->pins, x.upstream->config().name);
+  const std::string_view tool = x.dispatched ? x.dispatched->outer().target : x.call.target;
+  const mcp::PinnedTool* const found = pin ? pin->lock.find(tool) : nullptr;
+  return found ? found->digest : std::string();
 }
 
 }  // namespace
@@ -79,6 +91,7 @@ policy::ApprovalBinding binding_of(const Exchange& x) {
   bound.query = x.call.query;
   bound.content_type = x.head.fields.single("content-type").value_or("");
   bound.digest = digest_of(x);
+  bound.definition = definition_of(x);
   return bound;
 }
 

@@ -1,6 +1,5 @@
 // Jobs in a queue, run one by one. Each applies a change to the records, keeps it, and takes it
-// back where it cannot be kept. Tested by tests/proxy/approval_desk_test.cc and by
-// tests/e2e/approval_*_test.mjs.
+// back where it cannot be kept. Tested by tests/e2e/approval_*_test.mjs.
 #include "proxy/approvals/desk.h"
 
 #include <openssl/rand.h>

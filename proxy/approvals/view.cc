@@ -61,7 +61,8 @@ std::string context_of(const Exchange& x, const std::vector<const policy::RuleIn
   if (x.is_mcp()) {
     shown_member(out, "session", x.head.fields.single("mcp-session-id").value_or(""));
   }
-  member(out, "protocol", x.is_mcp() ? "mcp" : "http");
+  member(out, "protocol", x.upstream ? protocol_name(x) : "http");
+  if (x.metered) shown_member(out, "path", x.path.match);
   if (x.dispatched) shown_member(out, "dispatch", x.dispatched->outer().target);
   const std::string arguments = arguments_of(x);
   shown_member(out, "arguments", arguments, kLongestArguments);

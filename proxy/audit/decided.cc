@@ -7,6 +7,7 @@ policy::Kind kind_of(std::string_view protocol, std::string_view action) {
   using policy::Kind;
   if (protocol.empty()) return Kind::kConnect;
   if (protocol == "http") return Kind::kHttp;
+  if (protocol == "openai" || protocol == "anthropic") return Kind::kModel;
   if (action == "tools/call") return Kind::kTool;
   if (action == "prompts/get") return Kind::kPrompt;
   if (action == "resources/read" || action == "resources/subscribe" ||
@@ -39,6 +40,7 @@ const Decided* DecidedReader::read(const Line& line, const json::Value& members)
   call.action = text(members, "action", action_);
   call.target = text(members, "target", target_);
   call.kind = kind_of(protocol, call.action);
+  if (call.kind == policy::Kind::kModel) call.model = call.target;
   call.time = *time;
   const std::string_view verdict = text(members, "decision", other_);
   recorded.verdict = verdict == "allow" ? Verdict::kAllow : Verdict::kDeny;

@@ -9,6 +9,7 @@
 #include <optional>
 
 #include "policy/text.h"
+#include "proxy/dial.h"
 #include "proxy/http/parser.h"
 #include "proxy/mcp/event_stream.h"
 #include "proxy/net/connect.h"
@@ -38,7 +39,7 @@ class Client {
   Client(const UpstreamConfig& upstream, const tls::Credentials* credentials,
          stdio::Server& servers, size_t body_bytes)
       : upstream_(upstream), servers_(servers), body_bytes_(body_bytes) {
-    if (credentials) tls_.emplace(*credentials, upstream.server_name);
+    if (credentials && !upstream.has_face()) tls_.emplace(*credentials, upstream.server_name);
   }
 
   // Nothing when there was no answer in time.
@@ -173,7 +174,7 @@ class Client {
   }
 
   net::Task<Result<net::Stream>> connect() {
-    if (!upstream_.command.words.empty()) co_return connect_to_command();
+    if (upstream_.has_face()) co_return connect_to_face();
     std::vector<net::Endpoint> places;
     if (!upstream_.unix_path.empty()) {
       places.emplace_back(net::asio::local::stream_protocol::endpoint(upstream_.unix_path));
@@ -198,7 +199,7 @@ class Client {
     co_return Error{fmt::format("{}: {}", upstream_.authority, why)};
   }
 
-  Result<net::Stream> connect_to_command() {
+  Result<net::Stream> connect_to_face() {
     const auto descriptor = servers_.open(upstream_.name);
     if (!descriptor) return descriptor.error();
     net::Socket socket(context_.get_executor());
@@ -356,11 +357,13 @@ Result<ServerTools> ask_for_tools(const Config& config, const UpstreamConfig& up
     Diagnostics diagnostics;
     if (!credentials->load(diagnostics)) return Error{to_string(diagnostics.all().front())};
   }
-  stdio::Server servers(config);
+  Lookups lookups;
+  const DialRules dial(config);
+  const tls::Credentials* loaded = credentials ? &*credentials : nullptr;
+  const auto of = [&](std::string_view name) { return name == upstream.name ? loaded : nullptr; };
+  stdio::Server servers(config, {&lookups, &dial, of});
   servers.start();
-  auto answer =
-      Client(upstream, credentials ? &*credentials : nullptr, servers, config.limits.body_bytes)
-          .run(timeout);
+  auto answer = Client(upstream, loaded, servers, config.limits.body_bytes).run(timeout);
   if (answer) return std::move(*answer);
   return Error{
       fmt::format("{} did not answer within {} s", upstream.authority, timeout.count() / 1000)};

@@ -106,7 +106,26 @@ void read_command(Reader& r, const yaml::Node& node, UpstreamConfig& upstream) {
   upstream.authority = upstream.host = "localhost";
 }
 
+void read_url(Reader& r, const yaml::Node& node, UpstreamConfig& upstream);
+
+// `{sse: URL}`: a server that speaks HTTP+SSE, the transport before Streamable HTTP.
+void read_events(Reader& r, const yaml::Node& node, UpstreamConfig& upstream) {
+  if (upstream.protocol != Protocol::kMcp) {
+    r.error(node.mark, "`sse` is of MCP servers; `http` takes a URL");
+    return;
+  }
+  if (!r.keys(node, "`mcp`", {{"sse"}, {}})) return;
+  const yaml::Node& url = *node.find("sse");
+  if (!url.is_scalar()) {
+    r.error(url.mark, "`sse` is one URL: `mcp: {sse: \"http://127.0.0.1:9001/sse\"}`");
+    return;
+  }
+  upstream.events = true;
+  read_url(r, url, upstream);
+}
+
 void read_url(Reader& r, const yaml::Node& node, UpstreamConfig& upstream) {
+  if (node.is_mapping() && node.find("sse")) return read_events(r, node, upstream);
   if (node.is_mapping()) return read_command(r, node, upstream);
   const std::string value = r.text(node);
   const auto bad = [&](const char* why) {
@@ -191,9 +210,11 @@ void read_urls(Reader& r, const yaml::Node& node, UpstreamConfig& upstream) {
   std::set<std::string> seen{fmt::format("{}:{}", upstream.host, upstream.port)};
   for (size_t i = 1; i < node.items.size(); ++i) {
     UpstreamConfig other;
+    other.protocol = upstream.protocol;
     read_url(r, node.items[i], other);
-    if (!other.command.words.empty() || !upstream.command.words.empty()) {
-      r.error(node.items[i].mark, "a server that is started by a command has no other address");
+    if (other.has_face() || upstream.has_face()) {
+      r.error(node.items[i].mark,
+              "a server that is started by a command, or speaks HTTP+SSE, has one address");
     }
     if (other.base_path != upstream.base_path) {
       r.error(node.items[i].mark, "all URLs of an upstream must have the same path");
@@ -236,6 +257,23 @@ void read_credential(Reader& r, const yaml::Node& node, UpstreamConfig& upstream
   }
 }
 
+void read_meter(Reader& r, const yaml::Node& node, UpstreamConfig& upstream) {
+  const std::string word = r.text(node);
+  if (word == "openai") {
+    upstream.meter = Meter::kOpenAi;
+  } else if (word == "anthropic") {
+    upstream.meter = Meter::kAnthropic;
+  } else {
+    r.error(node.mark,
+            fmt::format("unknown `meter` `{}`; write `openai` or `anthropic`, the API that the "
+                        "upstream speaks",
+                        word));
+  }
+  if (upstream.protocol == Protocol::kMcp) {
+    r.error(node.mark, "only `http` upstreams are LLM APIs; remove `meter`");
+  }
+}
+
 void read_upstream(Reader& r, const yaml::Node::Member& member, Config& config) {
   const std::string& name = member.key;
   const bool plain = !name.empty() && name.size() <= 64 &&
@@ -248,6 +286,12 @@ void read_upstream(Reader& r, const yaml::Node::Member& member, Config& config) 
                         "`_`, at most 64",
                         name));
   }
+  if (plain && name.back() == '_' && member.value.find("mcp")) {
+    r.error(member.key_mark,
+            fmt::format("`{}` ends in `_`, so that under /mcp the names of its tools could be "
+                        "another upstream's; leave it out",
+                        name));
+  }
   if (name == "mcp") {
     r.error(member.key_mark,
             "`mcp` is the endpoint of all MCP upstreams together; rename this one");
@@ -255,8 +299,8 @@ void read_upstream(Reader& r, const yaml::Node::Member& member, Config& config) 
   if (!r.keys(
           member.value, fmt::format("upstream `{}`", name),
           {{"http", "mcp", "credential", "timeout", "connect_timeout", "answer_idle", "connections",
-            "idle_connections", "path_parameters", "pass_headers", "tls", "host"},
-           {"meter"}})) {
+            "idle_connections", "path_parameters", "pass_headers", "tls", "host", "meter"},
+           {}})) {
     return;
   }
   UpstreamConfig upstream;
@@ -265,10 +309,11 @@ void read_upstream(Reader& r, const yaml::Node::Member& member, Config& config) 
   const yaml::Node* http = member.value.find("http");
   const yaml::Node* mcp = member.value.find("mcp");
   if ((http == nullptr) == (mcp == nullptr)) {
-    r.error(
-        member.key_mark,
-        fmt::format("upstream `{}` needs either `http: URL`, `mcp: URL` or `mcp: {{command: …}}`",
-                    name));
+    r.error(member.key_mark,
+            fmt::format(
+                "upstream `{}` needs either `http: URL`, `mcp: URL` or `mcp: {{command: …}}` (or "
+                "`mcp: {{sse: URL}}`, of the older transport)",
+                name));
     return;
   }
   upstream.protocol = mcp ? Protocol::kMcp : Protocol::kHttp;
@@ -282,6 +327,7 @@ void read_upstream(Reader& r, const yaml::Node::Member& member, Config& config) 
       r.error(node->mark, "a server that is started by a command gets its credential by `env`");
     }
   }
+  if (const yaml::Node* node = member.value.find("meter")) read_meter(r, *node, upstream);
   if (const yaml::Node* node = member.value.find("timeout")) upstream.timeout = r.duration(*node);
   if (const yaml::Node* node = member.value.find("path_parameters")) {
     upstream.path_parameters = r.boolean(*node);

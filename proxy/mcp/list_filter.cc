@@ -48,26 +48,33 @@ class Splice {
 
 enum class Entry : uint8_t { kVisible, kHidden, kNameless };
 
-Entry judge(const ListKind& kind, const json::Value& entry, const Visible& visible,
+struct Lookers {
+  const Visible& visible;
+  Onlooker* onlooker;
+};
+
+Entry judge(const ListKind& kind, const json::Value& entry, const Lookers& lookers,
             std::string& scratch) {
   const auto name = entry.find(kind.name);
   if (!name || !name->is_string()) return Entry::kNameless;
+  const std::string_view text = name->text(scratch);
+  const bool kept = !lookers.onlooker || lookers.onlooker->keeps(kind.list, text, entry);
   // A reader that ignores case would see another name than the one judged here.
   if (entry.has_case_variant(kind.name)) return Entry::kHidden;
-  return visible(kind.list, name->text(scratch)) ? Entry::kVisible : Entry::kHidden;
+  return kept && lookers.visible(kind.list, text) ? Entry::kVisible : Entry::kHidden;
 }
 
 // Takes the hidden entries of one list out. A hidden entry goes with the comma before it; the first
 // one kept goes without.
 bool filter_list(const ListKind& kind, const json::Value& array, bool nameless_allowed,
-                 const Visible& visible, Splice& splice) {
+                 const Lookers& lookers, Splice& splice) {
   std::string scratch;
   size_t previous_end = array.offset() + 1;
   bool kept_any = false;
   for (const json::Value entry : array.items()) {
     const size_t begin = entry.offset();
     const size_t end = begin + entry.raw().size();
-    const Entry verdict = judge(kind, entry, visible, scratch);
+    const Entry verdict = judge(kind, entry, lookers, scratch);
     if (verdict == Entry::kNameless && !nameless_allowed) return false;
     if (verdict == Entry::kHidden) {
       splice.replace(previous_end, end, "");
@@ -95,31 +102,38 @@ bool has_ambiguous_member(const json::Value& result) {
          result.has_case_variant("cacheScope");
 }
 
-bool filter_result(const json::Value& result, const Visible& visible, Splice& splice) {
+bool filter_result(const json::Value& result, const Lookers& lookers, Splice& splice) {
   const auto content = result.find("content");
   const bool tool_result = content && content->is_array();
   const bool is_list = std::ranges::any_of(kLists, [&](const ListKind& kind) {
     const auto list = result.find(kind.member);
     return list && list->is_array();
   });
+  Onlooker* const onlooker = lookers.onlooker;
   if (has_ambiguous_member(result)) return false;
-  if (!is_list) return true;
+  if (onlooker && result.has_case_variant("instructions")) return false;
+  if (!is_list && !(onlooker && result.find("instructions"))) return true;
+  if (onlooker) onlooker->sees_result(result);
   bool has_scope = false;
   std::string scratch;
   for (const json::Member member : result.members()) {
     const std::string_view key = member.key.text(scratch);
-    if (key == "cacheScope") {
+    if (is_list && key == "cacheScope") {
       has_scope = true;
       if (!member.value.equals("private")) {
         const size_t begin = member.value.offset();
         splice.replace(begin, begin + member.value.raw().size(), "\"private\"");
       }
     }
+    if (onlooker && key == "instructions" && !onlooker->keeps_instructions(member.value)) {
+      const size_t begin = member.value.offset();
+      splice.replace(begin, begin + member.value.raw().size(), "\"\"");
+    }
     const auto* kind = std::ranges::find(kLists, key, &ListKind::member);
     if (kind == std::end(kLists) || !member.value.is_array()) continue;
-    if (!filter_list(*kind, member.value, tool_result, visible, splice)) return false;
+    if (!filter_list(*kind, member.value, tool_result, lookers, splice)) return false;
   }
-  make_private(result, has_scope, splice);
+  if (is_list) make_private(result, has_scope, splice);
   return true;
 }
 
@@ -133,13 +147,13 @@ bool list_of_method(std::string_view method, List& list) {
 }
 
 Filtered filter_message(json::Parser& parser, std::string_view message, const Visible& visible,
-                        std::string& out) {
+                        std::string& out, Onlooker* onlooker) {
   const auto root = parser.parse(message);
   if (!root || !root->is_object() || root->has_case_variant("result")) return Filtered::kInvalid;
   const auto result = root->find("result");
   if (!result || !result->is_object()) return Filtered::kUnchanged;
   Splice splice(message, out);
-  if (!filter_result(*result, visible, splice)) return Filtered::kInvalid;
+  if (!filter_result(*result, {visible, onlooker}, splice)) return Filtered::kInvalid;
   return splice.finish() ? Filtered::kChanged : Filtered::kUnchanged;
 }
 

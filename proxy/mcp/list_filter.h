@@ -21,6 +21,18 @@ bool list_of_method(std::string_view method, List& list);
 // unescaped.
 using Visible = std::function<bool(List list, std::string_view name)>;
 
+// Whoever looks at what a server says of itself while its message is filtered.
+class Onlooker {
+ public:
+  virtual ~Onlooker() = default;
+  // A result with a list or with `instructions`, before anything in it.
+  virtual void sees_result(const json::Value& result) = 0;
+  // An entry with a name, visible or not. False hides it.
+  virtual bool keeps(List list, std::string_view name, const json::Value& entry) = 0;
+  // The member `instructions`, whatever it is. False: it leaves as "".
+  virtual bool keeps_instructions(const json::Value& value) = 0;
+};
+
 enum class Filtered : uint8_t {
   kUnchanged,  // not a list, or nothing to hide: forward the bytes as they are
   kChanged,    // `out` holds the message without the hidden entries, other bytes unchanged
@@ -34,9 +46,10 @@ enum class Filtered : uint8_t {
 // (entries without a name stay there, and make nothing invalid). A list's `cacheScope` leaves as
 // "private" even when nothing was hidden from this agent (2026-07-28); nextCursor and unknown
 // members stay. Keys equal but for case to one looked at: kInvalid, or, in an entry, hidden.
-// `out` is written only with kChanged.
+// `out` is written only with kChanged. `onlooker` may be null; with one, keys equal but for case to
+// `instructions` are kInvalid, too.
 Filtered filter_message(json::Parser& parser, std::string_view message, const Visible& visible,
-                        std::string& out);
+                        std::string& out, Onlooker* onlooker = nullptr);
 
 }  // namespace reeve::mcp
 

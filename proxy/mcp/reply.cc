@@ -21,8 +21,9 @@ std::string_view id_or_null(std::string_view id_json) {
 // {"reeve/decision":{…}}
 std::string decision_json(const Denial& denial) {
   const std::pair<std::string_view, std::string_view> members[] = {
-      {"rule", denial.rule},   {"decisionId", denial.call_id}, {"budget", denial.budget},
-      {"limit", denial.limit}, {"used", denial.used},          {"resets", denial.resets}};
+      {"rule", denial.rule},     {"guard", denial.guard}, {"decisionId", denial.call_id},
+      {"budget", denial.budget}, {"limit", denial.limit}, {"used", denial.used},
+      {"resets", denial.resets}};
   std::string out = R"({"reeve/decision":{"effect":)";
   json::append_string(out, denial.effect);
   for (const auto& [name, value] : members) {

@@ -14,6 +14,7 @@ struct Denial {
   std::string_view text;     // "Denied by policy: finance is off limits (rule x). Do not retry."
   std::string_view effect;   // deny | budget | limit | …
   std::string_view rule;     // id, may be empty
+  std::string_view guard;    // that refuses, or empty
   std::string_view call_id;  // UUIDv7, for finding the record
   std::string_view budget;   // with `limit`, `used`, `resets` when money ran out, else empty
   std::string_view limit;

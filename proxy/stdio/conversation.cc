@@ -45,34 +45,32 @@ net::Task<std::optional<Mailbox::Item>> Mailbox::next(std::chrono::milliseconds 
 }
 
 Conversation::Conversation(net::asio::io_context& context, std::string upstream, std::string agent,
-                           std::string session, size_t longest_line)
+                           std::string session)
     : context_(context),
       upstream_(std::move(upstream)),
       agent_(std::move(agent)),
       session_(std::move(session)),
-      longest_line_(longest_line),
       used_(steady_now()),
       started_(used_) {}
 
-Result<bool> Conversation::start(const Command& command, std::function<void()> on_end) {
+Result<bool> Conversation::start(const OpenChannel& open, std::function<void()> on_end) {
   on_end_ = std::move(on_end);
   const std::weak_ptr<Conversation> weak = weak_from_this();
-  auto process = Process::start(context_, upstream_, command, longest_line_,
-                                {[weak](std::string_view line) {
-                                   if (const auto self = weak.lock()) self->take(line);
-                                 },
-                                 [weak] {
-                                   if (const auto self = weak.lock()) self->lose();
-                                 }});
-  if (!process) return process.error();
-  process_ = std::move(*process);
+  auto channel = open({[weak](std::string_view line) {
+                         if (const auto self = weak.lock()) self->take(line);
+                       },
+                       [weak] {
+                         if (const auto self = weak.lock()) self->lose();
+                       }});
+  if (!channel) return channel.error();
+  channel_ = std::move(*channel);
   return true;
 }
 
 Conversation::Request Conversation::ask(const mcp::Message& message, std::string_view body) {
   used_ = steady_now();
   Routes::Asked asked = routes_.ask(message, body);
-  if (ended() || !process_->write(std::move(asked.line))) {
+  if (ended() || !channel_->write(std::move(asked.line))) {
     routes_.forget(asked.number);
     return {};
   }
@@ -85,14 +83,14 @@ bool Conversation::tell(const mcp::Message& message, std::string_view body) {
   used_ = steady_now();
   auto line = message.shape == mcp::Shape::kResponse ? routes_.answer(message, body)
                                                      : routes_.tell(message, body);
-  return !line || (!ended() && process_->write(std::move(*line)));
+  return !line || (!ended() && channel_->write(std::move(*line)));
 }
 
 void Conversation::leave(const Request& request) {
   if (waiting_.erase(request.number) == 0) return;
   routes_.forget(request.number);
   // A legacy client that only lost its connection has not cancelled (2025-11-25, transports).
-  if (session_.empty() && !ended()) process_->write(Routes::cancellation(request.number));
+  if (session_.empty() && !ended()) channel_->write(Routes::cancellation(request.number));
 }
 
 std::shared_ptr<Mailbox> Conversation::listen() {
@@ -129,8 +127,7 @@ void Conversation::take(std::string_view line) {
     case Routes::To::kInvalid:
       if (std::exchange(garbage_told_, true)) return;
       log(LogLevel::kWarning,
-          fmt::format("upstream `{}`: it writes lines that are no JSON-RPC on its standard output; "
-                      "they are left out: {}",
+          fmt::format("upstream `{}`: it writes lines that are no JSON-RPC; they are left out: {}",
                       upstream_, line.substr(0, 200)));
       return;
   }
@@ -149,7 +146,7 @@ void Conversation::take_unasked(Routes::Routed routed) {
     unheard_.push_back(std::move(routed.message));
     return;
   }
-  if (routed.question) process_->write(routes_.decline(routed.message));
+  if (routed.question) channel_->write(routes_.decline(routed.message));
 }
 
 void Conversation::lose() {
@@ -162,7 +159,7 @@ void Conversation::lose() {
 
 void Conversation::stop() {
   on_end_ = nullptr;
-  if (process_) process_->stop();
+  if (channel_) channel_->stop();
   lose();
 }
 

@@ -1,4 +1,4 @@
-// One server process with the requests that wait for it, and the stream of what nobody asked for.
+// One server with the requests that wait for it, and the stream of what nobody asked for.
 #ifndef REEVE_PROXY_STDIO_CONVERSATION_H_
 #define REEVE_PROXY_STDIO_CONVERSATION_H_
 
@@ -9,7 +9,9 @@
 #include <optional>
 #include <string>
 
-#include "proxy/stdio/process.h"
+#include "proxy/clock.h"
+#include "proxy/net/asio.h"
+#include "proxy/stdio/channel.h"
 #include "proxy/stdio/routes.h"
 
 namespace reeve::stdio {
@@ -42,15 +44,15 @@ class Conversation : public std::enable_shared_from_this<Conversation> {
  public:
   // `session`: the legacy era's id of it; empty in the modern era.
   Conversation(net::asio::io_context& context, std::string upstream, std::string agent,
-               std::string session, size_t longest_line);
+               std::string session);
 
   // The error is a sentence for the operator. `on_end` is called once when the server has ended by
   // itself.
-  Result<bool> start(const Command& command, std::function<void()> on_end);
+  Result<bool> start(const OpenChannel& open, std::function<void()> on_end);
 
   const std::string& agent() const { return agent_; }
   const std::string& session() const { return session_; }
-  bool ended() const { return !process_ || process_->ended(); }
+  bool ended() const { return !channel_ || channel_->ended(); }
   Steady used() const { return used_; }
   Steady started() const { return started_; }
   // Whether a request or a stream waits.
@@ -69,7 +71,7 @@ class Conversation : public std::enable_shared_from_this<Conversation> {
   // The stream of what is not asked for; null when there is one already.
   std::shared_ptr<Mailbox> listen();
   void stop_listening(const std::shared_ptr<Mailbox>& stream);
-  // Ends the server's process.
+  // Ends the server's process, or the connection to it.
   void stop();
 
  private:
@@ -79,8 +81,7 @@ class Conversation : public std::enable_shared_from_this<Conversation> {
 
   net::asio::io_context& context_;
   const std::string upstream_, agent_, session_;
-  const size_t longest_line_;
-  std::shared_ptr<Process> process_;
+  std::shared_ptr<Channel> channel_;
   std::function<void()> on_end_;
   Routes routes_;
   std::map<Routes::Number, std::shared_ptr<Mailbox>> waiting_;

@@ -12,34 +12,27 @@
 
 #include "proxy/clock.h"
 #include "proxy/net/asio.h"
+#include "proxy/stdio/channel.h"
 #include "proxy/stdio/child.h"
 
 namespace reeve::stdio {
 
 // Of one event loop; not thread-safe. Its reads and its wait hold it alive until the process has
 // ended and been reaped.
-class Process : public std::enable_shared_from_this<Process> {
+class Process : public Channel, public std::enable_shared_from_this<Process> {
  public:
-  // Called on the loop. `on_line`: a line of its output without the line end. `on_end`: once, when
-  // it has ended or can be spoken to no more.
-  struct Events {
-    std::function<void(std::string_view line)> on_line;
-    std::function<void()> on_end;
-  };
-
   // `name` is the upstream's, for the log. A line longer than `longest_line` bytes ends it.
   static Result<std::shared_ptr<Process>> start(net::asio::io_context& context, std::string name,
                                                 const Command& command, size_t longest_line,
                                                 Events events);
-  ~Process();
+  ~Process() override;
 
-  // Queues a line; the line end is added. False when it does not read what it was sent before, or
-  // has ended.
-  bool write(std::string line);
+  // The line end is added.
+  bool write(std::string line) override;
   // Its input is closed; what has not ended 2 s later gets SIGTERM, 2 s later SIGKILL, the whole
-  // group. on_end is not called any more.
-  void stop();
-  bool ended() const { return ended_; }
+  // group.
+  void stop() override;
+  bool ended() const override { return ended_; }
 
  private:
   using Descriptor = net::asio::posix::basic_stream_descriptor<net::Executor>;

@@ -16,6 +16,7 @@
 #include "proxy/ids.h"
 #include "proxy/log.h"
 #include "proxy/stdio/face.h"
+#include "proxy/stdio/process.h"
 
 namespace reeve::stdio {
 namespace {
@@ -68,9 +69,9 @@ Service::Found Service::launch(std::string_view agent, std::string session) {
     return Failure{503, "too many sessions are open; end some with DELETE"};
   }
   const std::string key = session.empty() ? key_of_agent(agent) : session;
-  auto conversation = std::make_shared<Conversation>(context_, name_, std::string(agent),
-                                                     std::move(session), limits_.body_bytes);
-  const auto started = conversation->start(command_, [this, key] { ended(key); });
+  auto conversation =
+      std::make_shared<Conversation>(context_, name_, std::string(agent), std::move(session));
+  const auto started = conversation->start(open_, [this, key] { ended(key); });
   if (!started) {
     log(LogLevel::kError, fmt::format("upstream `{}`: {}", name_, started.error().message));
     return Failure{502, "the server cannot be started"};
@@ -115,14 +116,28 @@ void Service::stop() {
   for (const auto& [key, conversation] : all) conversation->stop();
 }
 
-Server::Server(const Config& config) : work_(context_.get_executor()), sweep_timer_(context_) {
+Server::Server(const Config& config, const Reach& reach)
+    : work_(context_.get_executor()), sweep_timer_(context_) {
   for (const UpstreamConfig& upstream : config.upstreams) {
-    if (upstream.command.words.empty()) continue;
+    if (!upstream.has_face() || (upstream.events && reach.lookups == nullptr)) continue;
     Limits limits;
     limits.header_bytes = config.limits.header_bytes;
     limits.body_bytes = config.limits.body_bytes;
+    OpenChannel open;
+    if (upstream.events) {
+      open = [this, &upstream, reach, limits](Channel::Events events) {
+        return EventChannel::open(context_, upstream, reach, limits.body_bytes, std::move(events));
+      };
+    } else {
+      open = [this, &upstream, limits](Channel::Events events) -> Result<std::shared_ptr<Channel>> {
+        auto process = Process::start(context_, upstream.name, upstream.command, limits.body_bytes,
+                                      std::move(events));
+        if (!process) return process.error();
+        return std::shared_ptr<Channel>(std::move(*process));
+      };
+    }
     services_.emplace(upstream.name,
-                      std::make_unique<Service>(context_, upstream.name, upstream.command, limits));
+                      std::make_unique<Service>(context_, upstream.name, std::move(open), limits));
   }
 }
 

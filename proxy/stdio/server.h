@@ -1,4 +1,5 @@
-// The HTTP face of servers that are started by a command.
+// The HTTP face of servers that speak something else: those that are started by a command, and
+// those with HTTP+SSE, the transport before Streamable HTTP.
 //
 // One thread with an event loop runs all of them. A worker asks for a connection and speaks
 // Streamable HTTP on it as to any upstream; nothing listens on an address, so nobody else can.
@@ -14,6 +15,7 @@
 
 #include "proxy/config.h"
 #include "proxy/stdio/conversation.h"
+#include "proxy/stdio/event_channel.h"
 
 namespace reeve::stdio {
 
@@ -28,11 +30,11 @@ struct Limits {
   std::chrono::minutes idle{30};  // a session that nobody uses ends
 };
 
-// One upstream's processes. Of the server's loop.
+// One upstream's processes, or connections. Of the server's loop.
 class Service {
  public:
-  Service(net::asio::io_context& context, std::string name, Command command, Limits limits)
-      : context_(context), name_(std::move(name)), command_(std::move(command)), limits_(limits) {}
+  Service(net::asio::io_context& context, std::string name, OpenChannel open, Limits limits)
+      : context_(context), name_(std::move(name)), open_(std::move(open)), limits_(limits) {}
 
   const Limits& limits() const { return limits_; }
   net::asio::io_context& context() { return context_; }
@@ -58,7 +60,7 @@ class Service {
 
   net::asio::io_context& context_;
   const std::string name_;
-  const Command command_;
+  const OpenChannel open_;
   const Limits limits_;
   std::map<std::string, std::shared_ptr<Conversation>> conversations_;  // by session or ` `AGENT
   unsigned failures_ = 0;  // starts in a row that did not last
@@ -67,7 +69,8 @@ class Service {
 
 class Server {
  public:
-  explicit Server(const Config& config);
+  // `reach` and what it points to outlive this. Without one, only commands are served.
+  explicit Server(const Config& config, const Reach& reach = {});
   ~Server();
 
   void start();

@@ -12,10 +12,12 @@
 namespace reeve {
 
 Addresses::Addresses(const UpstreamConfig& config, const UpstreamMeans& means) : means_(means) {
-  if (!config.command.words.empty() || !config.unix_path.empty()) {
+  if (config.has_face() || !config.unix_path.empty()) {
     // One place, which is no address.
     const bool socket = !config.unix_path.empty();
-    sites_.emplace_back().host = socket ? config.unix_path : config.command.words.front();
+    sites_.emplace_back().host = socket          ? config.unix_path
+                                 : config.events ? config.host
+                                                 : config.command.words.front();
     sites_.front().authority = config.authority;
     old_at_ = Steady::max();
     replace(0, Endpoints(1));

@@ -38,12 +38,13 @@ Upstream::Upstream(const UpstreamConfig& config, Label label, const UpstreamMean
       addresses_(config, means),
       gate_(means.context, config.connections),
       random_(static_cast<uint32_t>(steady_now().time_since_epoch().count())) {
-  if (credentials) client_.emplace(*credentials, config.server_name);
+  if (credentials && !config.has_face()) client_.emplace(*credentials, config.server_name);
 }
 
 // For operators.
 std::string Upstream::name_of(const UpstreamAddress& address) const {
   if (!config_.unix_path.empty()) return config_.unix_path;
+  if (config_.events) return config_.authority;
   return config_.command.words.empty() ? text_of(address.endpoint) : config_.command.words.front();
 }
 
@@ -114,7 +115,7 @@ std::chrono::milliseconds Upstream::share(const Tries& tries, Steady now) const 
 net::Task<Result<net::Stream, Upstream::Unreached>> Upstream::connect_to(Endpoint endpoint,
                                                                          Connection& caller,
                                                                          Steady until) {
-  if (!config_.command.words.empty()) co_return connect_to_command();
+  if (config_.has_face()) co_return connect_to_face();
   net::Endpoint to = endpoint;
   if (!config_.unix_path.empty()) {
     to = net::asio::local::stream_protocol::endpoint(config_.unix_path);
@@ -128,7 +129,7 @@ net::Task<Result<net::Stream, Upstream::Unreached>> Upstream::connect_to(Endpoin
   co_return Unreached{why.ended, why.tls, std::move(why.message)};
 }
 
-Result<net::Stream, Upstream::Unreached> Upstream::connect_to_command() {
+Result<net::Stream, Upstream::Unreached> Upstream::connect_to_face() {
   const auto descriptor = means_.servers.open(config_.name);
   if (!descriptor) return Unreached{false, false, descriptor.error().message};
   net::Socket socket(means_.context.get_executor());

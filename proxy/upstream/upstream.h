@@ -95,7 +95,7 @@ class Upstream {
   net::Task<bool> look_up(Connection& caller, Tries& tries);
   net::Task<Result<net::Stream, Unreached>> connect_to(net::asio::ip::tcp::endpoint endpoint,
                                                        Connection& caller, Steady until);
-  Result<net::Stream, Unreached> connect_to_command();
+  Result<net::Stream, Unreached> connect_to_face();
   std::chrono::milliseconds share(const Tries& tries, Steady now) const;
   void failed(UpstreamAddress& address, Trouble trouble, std::string_view detail, Steady now);
   size_t idle() const;

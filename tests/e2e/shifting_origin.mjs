@@ -50,8 +50,9 @@ const about = (shifting) => [{name: 'shifting', version: '1'}, {
 // SDK 1.32: sessions, of 2025-11-25; `json`: answers in JSON, else as events.
 function legacy(shifting, json) {
   const sessions = new Map();
+  // Of sessions that have ended nobody can be told.
   shifting.tellChanged = () =>
-      Promise.all([...sessions.values()].map(({server}) => server.sendToolListChanged()));
+      Promise.allSettled([...sessions.values()].map(({server}) => server.sendToolListChanged()));
   return async (request, response) => {
     const known = sessions.get(request.headers['mcp-session-id']);
     if (known) return known.transport.handleRequest(request, response);

@@ -274,5 +274,28 @@ TEST_CASE("bodies are read where a guard looks at arguments") {
   CHECK_FALSE(policy->reads_body("elsewhere"));
 }
 
+TEST_CASE("the guards that any call on an upstream may have") {
+  const auto policy = testing::load(kPolicy);
+  const auto names = [&](AgentId agent, std::string_view upstream) {
+    std::string all;
+    for (const GuardInfo* guard : policy->guards_on(agent, upstream)) all += guard->name + " ";
+    return all;
+  };
+  CHECK(policy->has_guards());
+  CHECK(names(0, "crm") == "places results ");
+  CHECK(names(0, "gadget") == "words ");
+  CHECK(names(0, "elsewhere").empty());
+  CHECK(names(1, "crm") == "words ");  // of its role, whatever the rules
+}
+
+TEST_CASE("tokens of the protocol stay as they are, in an MCP result's own members alone") {
+  const std::string_view text =
+      R"({"nextCursor":"a@example.com","a":{"nextCursor":"a@example.com"},"taskId":{"b":"a@example.com"}})";
+  CHECK(
+      redact(text, kAll, Root::kMcpResult) ==
+      R"({"nextCursor":"a@example.com","a":{"nextCursor":"[redacted: email]"},"taskId":{"b":"[redacted: email]"}})");
+  CHECK(redact(R"({"nextCursor":"a@example.com"})") == R"({"nextCursor":"[redacted: email]"})");
+}
+
 }  // namespace
 }  // namespace reeve::policy

@@ -210,5 +210,106 @@ TEST_CASE("the highest price stands in for that of an unknown model") {
   CHECK(model("z", "other") == "no price names the model");
 }
 
+// What a call costs at most when its request tells the bounds, or what it has cost.
+std::string cost_of(const PolicySet& policy, Call call, const TokenBounds* bounds,
+                    const TokenUsage* usage = nullptr) {
+  call.tokens = bounds;
+  call.usage = usage;
+  return cost(policy, call);
+}
+
+TEST_CASE("prices of models: by the tokens that a request bounds") {
+  const auto policy = testing::load(std::string(kAgent) + kModels);
+  const auto most = [&](const char* upstream, const char* name, const TokenBounds& bounds) {
+    const WrittenCall written(spec_of(Kind::kModel, name, upstream), true, Time{});
+    return cost_of(*policy, written.call(), &bounds);
+  };
+  CHECK(most("u", "gpt-4", {.input = 100, .output = 20}) == "450+tokens by prices[0]");
+  CHECK(most("u", "gpt-4", {.input = 1, .output = 0}) == "3+tokens by prices[0]");  // rounded up
+  CHECK(most("u", "gpt-4", {.input = 0, .output = 0}) == "0+tokens by prices[0]");
+  CHECK(most("u", "gpt-4", {.input = 100}) == "320+tokens by prices[0]");
+  CHECK(most("u", "gpt-4", {.input = 100, .answers = 3}) == "460+tokens by prices[0]");
+  CHECK(most("u", "gpt-4", {.input = 100, .reads_outside = true, .output = 20}) ==
+        "2700+tokens by prices[0]");
+  CHECK(most("u", "open", {.input = 100, .output = 20}) == "120+tokens by prices[1]");
+  CHECK(most("u", "open", {.input = 100}) ==
+        "neither the call (max_tokens) nor its price (max_output) bounds the answer");
+  CHECK(most("u", "open", {.input = 100, .reads_outside = true, .output = 20}) ==
+        "the call refers to content outside it (images, files, earlier answers), and its price has "
+        "no `context` to bound that");
+  CHECK(most("u", "cached", {.input = 100, .output = 20}) == "300+tokens by prices[3]");
+  const char* too_large = "the most that it can cost is too large to count";
+  CHECK(most("w", "huge", {.input = UINT64_MAX, .output = UINT64_MAX}) == too_large);
+  CHECK(most("u", "gpt-4", {.input = 1, .answers = UINT64_MAX}) ==
+        "neither the call (max_tokens) nor its price (max_output) bounds the answer");
+  CHECK(most("v", "flat", {.input = 100}) == "2000000 by prices[4]");
+}
+
+TEST_CASE("prices of models: by the tokens that were used") {
+  const auto policy = testing::load(std::string(kAgent) + kModels);
+  const auto used = [&](const char* name, const TokenUsage& usage) {
+    const WrittenCall written(spec_of(Kind::kModel, name), true, Time{});
+    return cost_of(*policy, written.call(), nullptr, &usage);
+  };
+  CHECK(used("gpt-4", {.input = 100, .output = 20}) == "450+tokens by prices[0]");
+  CHECK(used("gpt-4", {.input = 100, .cached_input = 40, .output = 20}) ==
+        "390+tokens by prices[0]");
+  CHECK(used("gpt-4", {.input = 100, .cache_write = 40}) == "250+tokens by prices[0]");
+  CHECK(used("gpt-4", {.input = 1, .cached_input = 9}) == "1+tokens by prices[0]");
+  CHECK(used("gpt-4", {}) == "0+tokens by prices[0]");
+  CHECK(used("cached", {.input = 10, .cached_input = 3, .cache_write = 2, .output = 5}) ==
+        "14+tokens by prices[3]");
+  CHECK(used("other", {.input = 1}) == "no price names the model");
+}
+
+TEST_CASE("what was used is never dearer than as much at most, however it was charged") {
+  const auto policy = testing::load(std::string(kAgent) + kModels);
+  const WrittenCall written(spec_of(Kind::kModel, "cached"), true, Time{});
+  for (uint64_t i = 0; i < 300; ++i) {
+    const TokenUsage usage{
+        .input = i % 7, .cached_input = i % 5, .cache_write = i % 3, .output = i % 2};
+    const TokenBounds bounds{.input = usage.input, .output = usage.output};
+    Call call = written.call();
+    call.usage = &usage;
+    const auto spent = policy->spend(0, call);
+    call.usage = nullptr;
+    call.tokens = &bounds;
+    const auto most = policy->spend(0, call);
+    REQUIRE(spent);
+    REQUIRE(most);
+    CHECK(spent->cost <= most->cost);
+  }
+}
+
+TEST_CASE("a model's pattern, and what counts against budgets in tokens") {
+  const auto policy = testing::load(
+      "agents: {ann: {owner: o, purpose: p, team: t, roles: [r]}}\n"
+      "roles: {r: {allow: [{upstream: u}]}}\n"
+      "budgets: {t: {for: everyone, limit: 100 tokens per day}}\n"
+      "prices:\n"
+      "  - {upstream: u, models: [\"a*\", b], input: 1 USD per 1M tokens,\n"
+      "     output: 1 USD per 1M tokens, context: 50, max_output: 10}\n"
+      "  - {upstream: u, models: c, cost: 1 USD}\n"
+      "  - {upstream: u, models: d, input: 0 USD per 1M tokens, output: 0 USD per 1M tokens}\n");
+  // "PATTERN AMOUNT", or the fault.
+  const auto drawn = [&](const char* name, const TokenBounds& bounds) {
+    const WrittenCall written(spec_of(Kind::kModel, name), true, Time{});
+    Call call = written.call();
+    call.tokens = &bounds;
+    const auto spend = policy->spend(0, call);
+    if (!spend) return std::string(spend.error());
+    REQUIRE(spend->count == 1);
+    return std::string(spend->model_pattern) + " " + format_decimal(spend->draws[0].amount);
+  };
+  CHECK(drawn("abc", {.input = 20, .output = 5}) == "a* 25");
+  CHECK(drawn("b", {.input = 20, .reads_outside = true, .answers = 2}) == "b 70");
+  CHECK(drawn("c", {.input = 20, .output = 5}) == "c 25");
+  CHECK(drawn("d", {.input = 20, .output = 5}) == "d 25");  // free, but not without tokens
+  CHECK(drawn("c", {.input = 20}) ==
+        "neither the call (max_tokens) nor its price (max_output) bounds the answer");
+  CHECK(drawn("d", {.input = uint64_t{1} << 50, .output = 5}) ==
+        "the most that it can cost is too large to count");
+}
+
 }  // namespace
 }  // namespace reeve::policy

@@ -36,6 +36,34 @@ TEST_CASE("wiring: upstreams and listeners are checked where they are known") {
         std::string::npos);
 }
 
+TEST_CASE("models are selected where calls have one") {
+  const auto text = [](const std::string& selector, const char* more = "") {
+    return kAgent + "roles: {r: {allow: [{upstream: \"*\"}], deny: [{" + selector +
+           ", models: \"x*\"}]}}\n" + more;
+  };
+  const std::string error =
+      "error: `models` on upstream `crm`, where no call has a model; write `meter: openai` or "
+      "`meter: anthropic` there in reeve.yaml";
+  Wiring wiring;
+  wiring.upstreams = {"crm", "llm"};
+  wiring.metered = {"llm"};
+  const auto refuses = [&](const std::string& policy) {
+    return diagnose(policy, wiring).find(error) != std::string::npos;
+  };
+  CHECK(refuses(text("upstream: crm")));
+  CHECK(refuses(text("upstream: \"c*\"")));
+  CHECK(refuses(text("upstream: llm",
+                     "budgets: {b: {for: everyone, upstream: crm, models: \"*\", "
+                     "limit: 1 calls per day}}\n")));
+  CHECK(refuses(text("upstream: llm", "prices: [{upstream: crm, models: \"*\", cost: 1 USD}]\n")));
+  CHECK_FALSE(refuses(text("upstream: llm")));
+  CHECK_FALSE(refuses(text("upstream: [crm, llm]")));
+  CHECK_FALSE(refuses(text("upstream: \"*\"")));
+  CHECK_FALSE(refuses("upstreams: [elsewhere]\n" + text("upstream: elsewhere")));
+  wiring.metered.reset();
+  CHECK_FALSE(refuses(text("upstream: crm")));
+}
+
 TEST_CASE("inheritance: through several roles, diamonds, long chains") {
   std::string text = "agents:\n  a: {owner: o, purpose: p, team: t, roles: [r0]}\nroles:\n";
   constexpr int kRoles = 20'000;

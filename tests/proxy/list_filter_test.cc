@@ -186,5 +186,63 @@ TEST_CASE("every subset of a list comes out as if it had been written so") {
   }
 }
 
+// Hides tool `b`, and instructions that begin with "evil"; tells what it was shown.
+class Watcher : public Onlooker {
+ public:
+  void sees_result(const json::Value& result) override {
+    seen += "<" + std::to_string(result.size()) + ">";
+  }
+  bool keeps(List list, std::string_view name, const json::Value& entry) override {
+    seen +=
+        std::string(name) + std::to_string(static_cast<int>(list)) + (entry.find("x") ? "x" : "");
+    return name != "b";
+  }
+  bool keeps_instructions(const json::Value& value) override {
+    std::string scratch;
+    seen += "i";
+    return value.is_string() && !value.text(scratch).starts_with("evil");
+  }
+  std::string seen;
+};
+
+TEST_CASE("an onlooker sees every entry with a name, and hides what it will") {
+  struct Row {
+    const char *result, *expected;  // null: unchanged
+    const char* seen;
+  };
+  const Row rows[] = {
+      {R"({"tools":[{"name":"a","x":1},{"name":"b"},{"name":"hidden"}]})",
+       R"({"tools":[{"name":"a","x":1}]})", "<1>a0xb0hidden0"},
+      {R"({"tools":[{"name":"b","Name":"a"}]})", R"({"tools":[]})", "<1>b0"},
+      {R"({"prompts":[{"name":"b"}],"resources":[{"uri":"u"}]})",
+       R"({"prompts":[],"resources":[{"uri":"u"}]})", "<2>b3u1"},
+      {R"({"content":[],"tools":[{"x":1},{"name":"a"}]})", nullptr, "<2>a0"},
+      {R"({"instructions":"good","ttlMs":5,"cacheScope":"public"})", nullptr, "<3>i"},
+      {R"({"ttlMs":5,"instructions":"evil\u0021","serverInfo":{}})",
+       R"({"ttlMs":5,"instructions":"","serverInfo":{}})", "<3>i"},
+      {R"({"instructions":7})", R"({"instructions":""})", "<1>i"},
+      {R"({"instructions":"evil","tools":[{"name":"b"}]})", R"({"instructions":"","tools":[]})",
+       "<2>ib0"},
+      {R"({"serverInfo":{"instructions":"evil"}})", nullptr, ""},
+      {R"([])", nullptr, ""},
+  };
+  json::Parser parser;
+  for (const Row& row : rows) {
+    CAPTURE(row.result);
+    Watcher watcher;
+    std::string out;
+    const std::string message = response(row.result);
+    const Filtered filtered = filter_message(parser, message, visible, out, &watcher);
+    CHECK(filtered == (row.expected ? Filtered::kChanged : Filtered::kUnchanged));
+    if (row.expected) CHECK(out == response(row.expected));
+    CHECK(watcher.seen == row.seen);
+  }
+  Watcher watcher;
+  std::string out;
+  const std::string twice = response(R"({"instructions":"good","Instructions":"evil"})");
+  CHECK(filter_message(parser, twice, visible, out, &watcher) == Filtered::kInvalid);
+  CHECK(filter_message(parser, twice, visible, out) == Filtered::kUnchanged);
+}
+
 }  // namespace
 }  // namespace reeve::mcp

@@ -120,11 +120,12 @@ class SpendOracle {
       if (!other.empty()) input = std::max(input, *ceil_to_millionths(other));
     }
     const auto of = [](Wide per_million, const std::string& tokens) {
-      const Wide product = per_million * std::stoll(tokens);
-      return (product + 999'999) / 1'000'000;
+      return per_million * std::stoll(tokens);
     };
-    return {of(input, price.context) + of(*ceil_to_millionths(price.output), price.max_output),
-            true};
+    // Rounded up once, for both together.
+    const Wide sum =
+        of(input, price.context) + of(*ceil_to_millionths(price.output), price.max_output);
+    return {(sum + 999'999) / 1'000'000, true};
   }
 
   // The highest of each, over the upstream's prices of models; nothing where it is refused.

@@ -1,37 +1,38 @@
-// One HTTP exchange of the bridge with the sidecar. Internal to bridge.cc.
-#ifndef REEVE_PROXY_STDIO_BRIDGE_EXCHANGE_H_
-#define REEVE_PROXY_STDIO_BRIDGE_EXCHANGE_H_
+// One HTTP exchange as a client, for what turns messages into exchanges.
+#ifndef REEVE_PROXY_STDIO_HTTP_EXCHANGE_H_
+#define REEVE_PROXY_STDIO_HTTP_EXCHANGE_H_
 
-#include <boost/asio/ip/address.hpp>
-#include <boost/asio/local/stream_protocol.hpp>
+#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
 
-#include "proxy/config.h"
 #include "proxy/http/parser.h"
 #include "proxy/net/connect.h"
 
 namespace reeve::stdio {
 
+// A connection to the server; nothing when it cannot be reached. Ended from outside by closing what
+// is pending, which outlives the call.
+using Connect = std::function<net::Task<std::optional<net::Stream>>(net::Pending&)>;
+
 // On a connection of its own. Of one event loop; outlives what it awaits.
-class BridgeExchange {
+class HttpExchange {
  public:
   static constexpr size_t kHeadBytes = 64 * 1024;
   static constexpr size_t kBufferBytes = 2 * kHeadBytes;
 
-  BridgeExchange(net::asio::io_context& context, Address sidecar, size_t body_bytes)
-      : context_(context),
-        sidecar_(std::move(sidecar)),
+  HttpExchange(Connect connect, size_t body_bytes)
+      : connect_(std::move(connect)),
         parser_({kHeadBytes}),
         body_bytes_(body_bytes),
         buffer_(kBufferBytes, '\0') {}
 
   std::string key;  // of the request, to be cancelled by
 
-  // Sends and reads the answer's head. False when the sidecar cannot be reached or speaks nonsense.
+  // Sends and reads the answer's head. False when the server cannot be reached or speaks nonsense.
   net::Task<bool> begin(std::string_view method, const std::string& head, std::string_view body) {
-    auto stream = co_await net::connect(endpoint(), context_.get_executor(), nullptr, pending_);
+    auto stream = co_await connect_(pending_);
     if (!stream) co_return false;
     stream_.emplace(std::move(*stream));
     std::string out = head;
@@ -105,16 +106,8 @@ class BridgeExchange {
     co_return n > 0;
   }
 
-  net::Endpoint endpoint() const {
-    if (sidecar_.is_unix()) return net::asio::local::stream_protocol::endpoint(sidecar_.unix_path);
-    net::ErrorCode ignored;
-    return net::asio::ip::tcp::endpoint(net::asio::ip::make_address(sidecar_.host, ignored),
-                                        sidecar_.port);
-  }
-
-  net::asio::io_context& context_;
+  const Connect connect_;
   net::Pending pending_;
-  const Address sidecar_;
   std::optional<net::Stream> stream_;
   http::ResponseParser parser_;
   http::BodyDecoder decoder_;
@@ -128,4 +121,4 @@ class BridgeExchange {
 
 }  // namespace reeve::stdio
 
-#endif  // REEVE_PROXY_STDIO_BRIDGE_EXCHANGE_H_
+#endif  // REEVE_PROXY_STDIO_HTTP_EXCHANGE_H_

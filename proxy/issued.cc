@@ -1,0 +1,84 @@
+// See issued.h. Values are kept as digests: a server chooses how long they are.
+#include "proxy/issued.h"
+
+#include <algorithm>
+#include <mutex>
+
+#include "proxy/digest.h"
+#include "proxy/exchange.h"
+#include "proxy/worker.h"
+
+namespace reeve {
+
+namespace {
+
+std::string key_of(Issued::Kind kind, std::string_view upstream, std::string_view value) {
+  std::string text(1, static_cast<char>(kind));
+  text.append(upstream).append(1, '\n');  // no name of an upstream holds a line feed
+  const policy::Sha256 hash = sha256(text, value);
+  return {reinterpret_cast<const char*>(hash.data()), hash.size()};
+}
+
+}  // namespace
+
+void Issued::issue(Kind kind, std::string_view upstream, std::string_view value,
+                   std::string_view agent) {
+  const std::string key = key_of(kind, upstream, value);
+  std::unique_lock lock(mutex_);
+  Keys& own = by_agent_[std::string(1, static_cast<char>(kind)).append(agent)];
+  std::vector<Owner>& owners = owners_[key];
+  const auto known = std::find_if(owners.begin(), owners.end(),
+                                  [&](const Owner& owner) { return owner.agent == agent; });
+  if (known != owners.end()) {
+    own.splice(own.end(), own, known->place);
+    return;
+  }
+  owners.push_back({std::string(agent), own.insert(own.end(), key)});
+  if (own.size() <= kMostPerAgent) return;
+  const auto oldest = owners_.find(own.front());
+  std::erase_if(oldest->second, [&](const Owner& owner) { return owner.agent == agent; });
+  if (oldest->second.empty()) owners_.erase(oldest);
+  own.pop_front();
+}
+
+bool Issued::may_use(Kind kind, std::string_view upstream, std::string_view value,
+                     std::string_view agent) const {
+  const std::string key = key_of(kind, upstream, value);
+  std::shared_lock lock(mutex_);
+  const auto found = owners_.find(key);
+  return found == owners_.end() ||
+         std::any_of(found->second.begin(), found->second.end(),
+                     [&](const Owner& owner) { return owner.agent == agent; });
+}
+
+bool owns_what_it_presents(Exchange& x) {
+  const Issued& issued = x.worker.services().issued;
+  const std::string_view upstream = x.upstream->config().name;
+  const std::string& agent = x.agent_info()->name;
+  if (!x.message) {
+    const size_t count = x.head.fields.count("last-event-id");
+    if (count > 1) return x.refuse(400, "malformed", "`Last-Event-ID` stands there twice");
+    if (count == 0) return true;
+    const std::string_view id = *x.head.fields.single("last-event-id");
+    return issued.may_use(Issued::Kind::kEvent, upstream, id, agent) ||
+           x.refuse(404, "session", "Session not found");
+  }
+  const auto& params = x.message->params;
+  if (!params || !params->is_object()) return true;
+  if (params->has_case_variant("cursor")) {
+    x.refuse(400, "malformed", "a key that equals `cursor` but for case");
+    x.refusal->rpc = mcp::Refusal{400, -32600, x.refusal->detail, std::string(x.message->id)};
+    return false;
+  }
+  const auto cursor = params->find("cursor");
+  std::string scratch;
+  if (!cursor || !cursor->is_string() ||
+      issued.may_use(Issued::Kind::kCursor, upstream, cursor->text(scratch), agent)) {
+    return true;
+  }
+  x.refuse(200, "session", "Invalid cursor");
+  x.refusal->rpc = mcp::Refusal{200, -32602, "Invalid cursor", std::string(x.message->id)};
+  return false;
+}
+
+}  // namespace reeve
