@@ -230,7 +230,7 @@ scenario('entries that readers may take in two ways are none', async (s) => {
 
 scenario('a list that cannot be had denies', async (s) => {
   const {crm, sidecar, call} = await start(
-      s, {upstream: {timeout: '1s'}, config: {limits: {drain: '2s', body_bytes: '1MB'}}});
+      s, {upstream: {timeout: '6s'}, config: {limits: {drain: '2s', body_bytes: '1MB'}}});
   const answer = (status, type, text) => (request, response) => {
     response.writeHead(status, {'Content-Type': type});
     response.end(text(request.id));
