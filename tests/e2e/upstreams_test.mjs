@@ -18,7 +18,9 @@ scenario('calls go round the addresses, each with the Host of its URL', async (s
   assert.deepEqual([one.seen.length, two.seen.length], [3, 3]);
   assert.equal(one.seen[0], 'GET /base/x');
   assert.deepEqual(new Set(hosts), new Set([`127.0.0.2:${one.port}`, `127.0.0.3:${two.port}`]));
-  await until(async () => (await shown(sidecar)).addresses[1].idle === 1, 'a kept connection');
+  await until(
+      async () => (await shown(sidecar)).addresses.every(({idle}) => idle === 1),
+      'a kept connection to each');
   const {up, addresses, in_use: inUse} = await shown(sidecar);
   assert.deepEqual(
       [up, inUse, addresses.map(({state, open, idle}) => [state, open, idle])],
