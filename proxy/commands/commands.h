@@ -22,8 +22,8 @@ int approvals(std::vector<std::string> args);
 // What changes for whom between two policies, and which recorded calls would go otherwise: 0 same,
 // 1 differs, 2 usage, or something cannot be read.
 int diff(std::vector<std::string> args);
-// Grants that a record never used, and the tightest policy that allows what was seen: 0; 2 usage, or
-// something cannot be read.
+// Grants that a record never used, and the tightest policy that allows what was seen: 0; 2 usage,
+// or something cannot be read.
 int suggest(std::vector<std::string> args);
 // An MCP upstream of the running sidecar on standard input and output: 0 at their end.
 int stdio(std::vector<std::string> args);
