@@ -252,6 +252,9 @@ bool admits_lines(Exchange& x) {
 
 // Answers a call that is not forwarded. `recorded`: its decision's line is written already.
 net::Task<void> refuse(Exchange& x) {
+  // What was held for the call is free before its answer is told: the next may need it.
+  x.reservation.release();
+  x.admission = {};
   const bool lines = admits_lines(x);
   Journal& journal = x.worker.services().journal;
   if (lines && x.refusal->reason != "audit") {
