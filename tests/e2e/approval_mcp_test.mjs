@@ -193,6 +193,8 @@ scenario('an upstream that fails behind an open stream is told on it', async (s)
   const waiting = client.callTool(call);
   const [question] = await pending(sidecar);
   await origin.stop();
+  // Listened for before the yes, which may be answered after the call.
+  const told = assert.rejects(within(waiting, 'the error'), /upstream/);
   await answer(sidecar, question.approval, 'approve');
-  await assert.rejects(within(waiting, 'the error'), /upstream/);
+  await told;
 });
