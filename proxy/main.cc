@@ -7,7 +7,9 @@
 #include <vector>
 
 #include "policy/diagnostic.h"
+#include "proxy/about.h"
 #include "proxy/app.h"
+#include "proxy/commands/arguments.h"
 #include "proxy/commands/audit.h"
 #include "proxy/commands/commands.h"
 #include "proxy/commands/token.h"
@@ -22,24 +24,20 @@ struct Command {
   int (*run)(std::vector<std::string> args);
 };
 
+constexpr commands::Option kServeOptions[] = {
+    {"-c", "reeve.yaml", "how the sidecar is wired (./reeve.yaml without it)"},
+};
+constexpr commands::Synopsis kServe = {
+    "serve", "[-c reeve.yaml]",
+    "The sidecar. SIGHUP and a change of the policy's files reload the policy; SIGTERM drains.\n"
+    "Exits with 0, or 2 for a bad configuration.",
+    kServeOptions};
+
 int serve(std::vector<std::string> args) {
-  std::string file = "reeve.yaml";
-  for (size_t i = 0; i < args.size(); ++i) {
-    if (args[i] == "--help") {
-      fmt::print(
-          "reeve serve [-c reeve.yaml]\n\nThe sidecar. SIGHUP and a change of the policy's "
-          "files reload the policy; SIGTERM drains.\nExits with 0, or 2 for a bad "
-          "configuration.\n");
-      return 0;
-    }
-    if (args[i] == "-c" && i + 1 < args.size()) {
-      file = args[++i];
-      continue;
-    }
-    fmt::print(stderr, "reeve serve: `{}` is not understood; use `reeve serve -c reeve.yaml`\n",
-               args[i]);
-    return 2;
-  }
+  int exit_code = 0;
+  const auto arguments = commands::Arguments::parse(kServe, args, exit_code);
+  if (!arguments) return exit_code;
+  const std::string file = arguments->find("-c").value_or("reeve.yaml");
   Diagnostics diagnostics;
   const auto print = [&] {
     for (const Diagnostic& diagnostic : diagnostics.all()) {
@@ -92,7 +90,7 @@ int run(std::vector<std::string> args) {
   args.erase(args.begin());
   if (name == "--help" || name == "help") return help(stdout);
   if (name == "--version") {
-    fmt::print("reeve {}\n", kVersion);
+    fmt::print("{}", about());
     return 0;
   }
   std::vector<std::string> names;

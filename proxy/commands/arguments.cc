@@ -15,7 +15,7 @@ namespace {
 int print_help(const Synopsis& synopsis) {
   fmt::print("reeve {} {}\n\n{}\n\n", synopsis.command, synopsis.usage, synopsis.description);
   const auto print = [](std::string_view name, std::string_view value, std::string_view help) {
-    fmt::print("  {:<22} {}\n",
+    fmt::print("  {:<21}  {}\n",
                value.empty() ? std::string(name) : fmt::format("{} {}", name, value), help);
   };
   for (const Option& option : synopsis.options) print(option.name, option.value, option.help);

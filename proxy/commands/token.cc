@@ -6,19 +6,26 @@
 
 #include <cstdint>
 
+#include "proxy/commands/arguments.h"
 #include "proxy/config.h"
 #include "proxy/ids.h"
 
 namespace reeve::commands {
 
+namespace {
+constexpr Option kOptions[] = {{"--json", "", "one JSON object"}};
+constexpr Synopsis kSynopsis = {
+    "token", "[--json]",
+    "Prints a new token and its SHA-256. The token goes to the agent, the hash into the policy:\n"
+    "identity: [{token_sha256: HASH}]",
+    kOptions};
+}  // namespace
+
 int token(std::vector<std::string> args) {
-  const bool json = !args.empty() && args[0] == "--json";
-  if (!args.empty() && !json) {
-    fmt::print(args[0] == "--help" ? stdout : stderr,
-               "reeve token [--json]\n\nPrints a new token and its SHA-256. The token goes to the "
-               "agent, the hash into the policy:\n  identity: [{{token_sha256: HASH}}]\n");
-    return args[0] == "--help" ? 0 : 2;
-  }
+  int exit_code = 0;
+  const auto arguments = Arguments::parse(kSynopsis, args, exit_code);
+  if (!arguments) return exit_code;
+  const bool json = arguments->has("--json");
   uint8_t bytes[32];
   if (::getrandom(bytes, sizeof bytes, 0) != sizeof bytes) {
     fmt::print(stderr, "reeve token: the kernel gave no random bytes\n");
