@@ -17,7 +17,7 @@ export async function must(command, args, options = {}) {
 }
 
 // The archive of a root with `packages`; made where there is none yet.
-async function archiveOf(name, packages) {
+export async function archiveOf(name, packages) {
   const folder = join(root, 'build/test-roots');
   const archive = join(folder, `${name}.tar`);
   if (existsSync(archive)) return archive;
