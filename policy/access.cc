@@ -22,16 +22,6 @@ std::string when_of(const CompiledRule& rule) {
   return when;
 }
 
-std::string selects(const CompiledRule& rule) {
-  if (rule.selector.kind() == SelectorKind::kAll) return "everything" + when_of(rule);
-  std::string text =
-      fmt::format("{} {}", to_string(rule.selector.kind()), fmt::join(rule.pattern_texts, ", "));
-  if (!rule.except_texts.empty()) {
-    text += fmt::format(" except {}", fmt::join(rule.except_texts, ", "));
-  }
-  return text + when_of(rule);
-}
-
 class Lister {
  public:
   Lister(const PolicySet& policy, const AccessFilter& filter)
@@ -134,6 +124,16 @@ class Lister {
 };
 
 }  // namespace
+
+std::string selects(const CompiledRule& rule) {
+  if (rule.selector.kind() == SelectorKind::kAll) return "everything" + when_of(rule);
+  std::string text =
+      fmt::format("{} {}", to_string(rule.selector.kind()), fmt::join(rule.pattern_texts, ", "));
+  if (!rule.except_texts.empty()) {
+    text += fmt::format(" except {}", fmt::join(rule.except_texts, ", "));
+  }
+  return text + when_of(rule);
+}
 
 std::vector<AccessRow> list_access(const PolicySet& policy, const AccessFilter& filter) {
   return Lister(policy, filter).run();

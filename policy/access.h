@@ -25,6 +25,11 @@ struct AccessRow {
   const RuleInfo* rule = nullptr;  // null: by default, or by the agent's state
 };
 
+struct CompiledRule;  // compiled.h
+
+// What a rule selects: "tools customers.get, tickets.*", "everything when time".
+std::string selects(const CompiledRule& rule);
+
 // By agent in file order, then in the order in which rules decide.
 std::vector<AccessRow> list_access(const PolicySet& policy, const AccessFilter& filter);
 

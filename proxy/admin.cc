@@ -1,5 +1,5 @@
-// A small HTTP/1.1 server for few callers: heads by the same strict parser as the agents' side, no
-// request bodies, one answer at a time. Tested end to end by tests/e2e.
+// A small HTTP/1.1 server for few callers: heads by the same strict parser as the agents' side,
+// small bodies where they are meant, one answer at a time. Tested end to end by tests/e2e.
 #include "proxy/admin.h"
 
 #include <fmt/format.h>
@@ -11,11 +11,15 @@
 
 #include "policy/json.h"
 #include "proxy/clock.h"
+#include "proxy/console/assets.h"
+#include "proxy/console/live.h"
+#include "proxy/console/same_origin.h"
 #include "proxy/http/parser.h"
 #include "proxy/http/writer.h"
 #include "proxy/identify.h"
 #include "proxy/log.h"
 #include "proxy/net/stream.h"
+#include "proxy/version.h"
 
 namespace reeve {
 namespace {
@@ -38,7 +42,10 @@ std::string problem(int status, std::string_view detail) {
   return out + "}";
 }
 
-constexpr std::string_view kApprovals = "/v1/approvals";
+constexpr std::string_view kSession = "/v1/session";
+constexpr std::string_view kLive = "/v1/live";
+constexpr std::chrono::seconds kSilence{5};   // of an event stream, then a comment is sent
+constexpr std::chrono::seconds kSlowRead{30};  // a page that takes nothing for so long is gone
 constexpr size_t kBodyBytes = 16 * 1024;
 constexpr size_t kDrainedBytes = 256 * 1024;
 
@@ -73,16 +80,44 @@ net::Task<std::optional<std::string>> read_body(net::Stream& stream, const http:
   co_return body;
 }
 
+bool only_reads(const http::RequestHead& head) {
+  return head.method == "GET" || head.method == "HEAD";
+}
+
+// The token in `{"token": "…"}`; nothing for another body.
+std::optional<std::string> read_token(const std::string& body) {
+  json::Parser parser;
+  const auto value = parser.parse(body);
+  if (!value || !value->is_object() || value->size() != 1) return std::nullopt;
+  const auto token = value->find("token");
+  if (!token || !token->is_string()) return std::nullopt;
+  std::string scratch;
+  return std::string(token->text(scratch));
+}
+
 }  // namespace
 
 struct Admin::Answer {
   int status = 200;
   std::string_view type = "application/json";
   std::string body;
+  std::span<const http::Field> fields = console::data_fields();
+  std::string etag, cookie;  // empty: not said
+
+  void write(std::string& out, bool keep_alive, bool head_request) const {
+    std::vector<http::Field> all(fields.begin(), fields.end());
+    if (!etag.empty()) all.push_back({"ETag", etag});
+    if (!cookie.empty()) all.push_back({"Set-Cookie", cookie});
+    http::write_response(out, status, type, body, all, keep_alive, head_request);
+  }
 };
 
 Admin::Answer Admin::refuse(int status, std::string_view detail) {
-  return Answer{status, "application/problem+json", problem(status, detail)};
+  Answer answer;
+  answer.status = status;
+  answer.type = "application/problem+json";
+  answer.body = problem(status, detail);
+  return answer;
 }
 
 Admin::Admin(const AdminConfig& config, AdminViews views, size_t most_connections,
@@ -91,7 +126,8 @@ Admin::Admin(const AdminConfig& config, AdminViews views, size_t most_connection
       views_(std::move(views)),
       most_connections_(most_connections),
       context_(context),
-      acceptor_(context) {}
+      acceptor_(context),
+      cookie_name_(console::cookie_name(config.address)) {}
 
 Admin::~Admin() = default;
 
@@ -168,16 +204,26 @@ net::Task<void> Admin::serve(std::shared_ptr<net::Stream> stream) {
     bool head_request = false;
     keep = progress == http::Progress::kDone && parser.head().keep_alive;
     if (progress == http::Progress::kFault) {
-      reply = {parser.fault().status, "application/problem+json",
-               problem(parser.fault().status, parser.fault().detail)};
-    } else if (parser.head().path.substr(0, kApprovals.size()) == kApprovals) {
+      reply = refuse(parser.fault().status, parser.fault().detail);
+    } else if (parser.head().path == kLive && parser.head().method == "GET") {
+      if (auto refusal = refuse_caller(parser.head())) {
+        reply = std::move(*refusal);
+      } else if (auto watcher = views_.watch()) {
+        co_return co_await serve_live(stream, limit, parser.head(), std::move(watcher));
+      } else {
+        reply = refuse(503, "as many pages watch as may");
+      }
+      keep = false;
+    } else if (const auto* serves = server_of(parser.head().path);
+               serves != nullptr || parser.head().path == kSession) {
       const http::RequestHead& head = parser.head();
       head_request = head.method == "HEAD";
       if (head.framing != http::Framing::kNone) keep = false;  // what is behind it is the body's
       auto body = co_await read_body(
           *stream, head, {buffer.data() + parser.head_bytes(), filled - parser.head_bytes()});
-      reply = body ? co_await answer_approvals(head, std::move(*body))
-                   : refuse(413, "a body here is 16 KiB at most");
+      reply = !body    ? refuse(413, "a body here is 16 KiB at most")
+              : serves ? co_await answer_by(*serves, head, std::move(*body))
+                       : answer_session(head, *body);
     } else {
       const http::RequestHead& head = parser.head();
       head_request = head.method == "HEAD";
@@ -185,7 +231,7 @@ net::Task<void> Admin::serve(std::shared_ptr<net::Stream> stream) {
       reply = answer(head);
     }
     std::string out;
-    http::write_response(out, reply.status, reply.type, reply.body, {}, keep, head_request);
+    reply.write(out, keep, head_request);
     if (reply.status == 401 || reply.status == 429) {
       // Guessing is slow, and right guesses are as slow to find as wrong ones.
       net::ErrorCode ec;
@@ -226,28 +272,73 @@ bool Admin::host_is_own(std::string_view authority) const {
   });
 }
 
-std::optional<Admin::Caller> Admin::caller_of(const http::Fields& fields) const {
-  const auto field = fields.single("authorization");
-  if (!field) return std::nullopt;
-  std::string scratch;
-  const auto token = bearer_token(*field, false, scratch);
-  if (!token) return std::nullopt;
-  const policy::Sha256 hash = sha256(*token);
-  std::optional<Caller> caller;
+// Events until either side has had enough. The page must go on being somebody's.
+net::Task<void> Admin::serve_live(std::shared_ptr<net::Stream> stream, net::Timer& limit,
+                                  const http::RequestHead& head,
+                                  std::shared_ptr<console::Watcher> watcher) {
+  const http::Fields fields;
+  std::vector<http::Field> extra(console::data_fields().begin(), console::data_fields().end());
+  extra.push_back({"Content-Type", "text/event-stream"});
+  std::string out;
+  http::write_response_head(out, 200, {}, fields, {}, extra, http::Framing::kUntilClose, 0, false,
+                            head.minor_version);
+  out += "retry: 2000\n\n";
+  // `head` lives in the buffer of the caller, which waits here.
+  while (acceptor_.is_open() && caller_of(head.fields) && !stream->hung_up()) {
+    limit.expires_after(kSlowRead);
+    limit.async_wait([stream](net::ErrorCode ec) {
+      if (!ec) stream->close();
+    });
+    if (!co_await stream->write(out)) break;
+    limit.cancel();
+    co_await watcher->wait(kSilence);
+    out = watcher->take();
+    if (out.empty()) out = ":\n\n";
+  }
+  limit.cancel();
+  stream->shutdown_send();
+}
+
+std::optional<AdminCaller> Admin::caller_by_token(std::string_view token) const {
+  const policy::Sha256 hash = sha256(token);
+  std::optional<AdminCaller> caller;
   if (config_.token_sha256 && same_hash(*config_.token_sha256, hash)) {
-    caller = Caller{AdminRole::kOperator, {}};
+    caller = AdminCaller{AdminRole::kOperator, {}};
   }
   for (const Person& person : config_.people) {
-    if (same_hash(person.token_sha256, hash)) caller = Caller{person.role, person.name};
+    if (same_hash(person.token_sha256, hash)) caller = AdminCaller{person.role, person.name};
   }
   return caller;
 }
 
-std::optional<Admin::Answer> Admin::refuse_stranger(const http::RequestHead& head) {
+std::optional<AdminCaller> Admin::caller_of(const http::Fields& fields) {
+  if (fields.count("authorization") > 0) {
+    const auto field = fields.single("authorization");
+    std::string scratch;
+    const auto token = field ? bearer_token(*field, false, scratch) : std::nullopt;
+    return token ? caller_by_token(*token) : std::nullopt;
+  }
+  const auto id = console::cookie_of(fields, cookie_name_);
+  const AdminCaller* const found = id ? sessions_.find(*id, steady_now()) : nullptr;
+  return found ? std::optional(*found) : std::nullopt;
+}
+
+std::optional<Admin::Answer> Admin::refuse_stranger(const http::RequestHead& head) const {
   if (!host_is_own(head.authority)) {
     return refuse(403, "Host is not this sidecar's; add the name to admin.hosts");
   }
-  if (head.fields.count("origin") > 0) return refuse(403, "requests from web pages are refused");
+  const console::From from = console::from_page(head);
+  if (from == console::From::kOtherPage) return refuse(403, "requests from web pages are refused");
+  // A browser sends its cookie by itself: what changes something must come from the own page.
+  if (from != console::From::kOwnPage && !only_reads(head) && head.fields.count("cookie") > 0) {
+    return refuse(403, "with a cookie, changes need the Origin of the console's own page");
+  }
+  return std::nullopt;
+}
+
+std::optional<Admin::Answer> Admin::refuse_caller(const http::RequestHead& head) {
+  if (auto refusal = refuse_stranger(head)) return refusal;
+  if (!caller_of(head.fields)) return failed_sign_in();
   return std::nullopt;
 }
 
@@ -259,43 +350,128 @@ Admin::Answer Admin::failed_sign_in() {
     failures_ = 0;
   }
   if (++failures_ > kFailuresPerSecond) return refuse(429, "too many failed sign-ins");
-  return refuse(401, "send the admin token or a person's token as `Authorization: Bearer`");
+  return refuse(
+      401, "send the admin token or a person's token as `Authorization: Bearer`, or sign in at /");
 }
 
-net::Task<Admin::Answer> Admin::answer_approvals(const http::RequestHead& head, std::string body) {
+const AdminViews::Serve* Admin::server_of(std::string_view path) const {
+  const auto is_below = [path](std::string_view root) {
+    return path.starts_with(root) && (path.size() == root.size() || path[root.size()] == '/');
+  };
+  if (is_below("/v1/approvals")) return &views_.approvals;
+  if (path == "/v1/audit" || path == "/v1/activity") return &views_.record;
+  return nullptr;
+}
+
+net::Task<Admin::Answer> Admin::answer_by(const AdminViews::Serve& serve,
+                                          const http::RequestHead& head, std::string body) {
   if (auto refusal = refuse_stranger(head)) co_return std::move(*refusal);
   const auto caller = caller_of(head.fields);
   if (!caller) co_return failed_sign_in();
-  AdminReply reply = co_await views_.approvals(
-      {std::string(head.method), std::string(head.path), std::string(head.query), std::move(body),
-       caller->person, caller->role, !config_.people.empty()});
-  if (reply.status < 400) co_return Answer{reply.status, "application/json", std::move(reply.body)};
-  co_return refuse(reply.status, reply.body);
+  AdminReply reply =
+      co_await serve({std::string(head.method), std::string(head.path), std::string(head.query),
+                      std::move(body), caller->person, caller->role, !config_.people.empty()});
+  if (reply.status >= 400) co_return refuse(reply.status, reply.body);
+  Answer answer;
+  answer.status = reply.status;
+  answer.body = std::move(reply.body);
+  co_return answer;
+}
+
+// Who has signed in, signing in, signing out.
+Admin::Answer Admin::answer_session(const http::RequestHead& head, const std::string& body) {
+  if (auto refusal = refuse_stranger(head)) return std::move(*refusal);
+  if (head.method == "POST") return sign_in(head, body);
+  Answer answer;
+  if (head.method == "DELETE") {
+    const auto id = console::cookie_of(head.fields, cookie_name_);
+    if (id) sessions_.close(*id);
+    answer.cookie = console::set_cookie(cookie_name_, {}, console::is_secure_page(head));
+    answer.body = "{\"signed_in\":false}";
+    return answer;
+  }
+  if (!only_reads(head)) return refuse(405, "a session is read, made by POST, ended by DELETE");
+  const auto caller = caller_of(head.fields);
+  const bool shows_nothing =
+      !console::cookie_of(head.fields, cookie_name_) && head.fields.count("authorization") == 0;
+  if (!caller && !shows_nothing) return failed_sign_in();
+  answer.body = "{\"signed_in\":false}";
+  if (!caller) return answer;
+  static constexpr std::string_view kRoles[] = {"viewer", "approver", "operator"};
+  answer.body =
+      fmt::format("{{\"signed_in\":true,\"role\":\"{}\",\"people\":{},\"version\":\"{}\"",
+                  kRoles[static_cast<size_t>(caller->role)], !config_.people.empty(), kVersion);
+  if (!caller->person.empty()) {
+    answer.body += ",\"person\":";
+    json::append_string(answer.body, caller->person);
+  }
+  answer.body += '}';
+  return answer;
+}
+
+Admin::Answer Admin::sign_in(const http::RequestHead& head, const std::string& body) {
+  if (console::from_page(head) != console::From::kOwnPage) {
+    return refuse(403, "one signs in on the console's own page; programs send their token");
+  }
+  const auto token = read_token(body);
+  if (!token) return refuse(400, "the body may say {\"token\": TOKEN}");
+  auto caller = caller_by_token(*token);
+  if (!caller) return failed_sign_in();
+  // The session before, of the same browser, is over.
+  if (const auto id = console::cookie_of(head.fields, cookie_name_)) sessions_.close(*id);
+  Answer answer;
+  answer.cookie =
+      console::set_cookie(cookie_name_, sessions_.open(std::move(*caller), steady_now()),
+                          console::is_secure_page(head));
+  answer.body = "{\"signed_in\":true}";
+  return answer;
+}
+
+std::optional<Admin::Answer> Admin::answer_page(const http::RequestHead& head) {
+  const console::Asset* const asset = console::find_asset(head.path);
+  if (asset == nullptr) return std::nullopt;
+  Answer answer;
+  answer.type = asset->type;
+  answer.fields = console::page_fields();
+  answer.etag = asset->etag;
+  if (console::has_it(head.fields, *asset)) {
+    answer.status = 304;
+  } else {
+    answer.body = asset->bytes;
+  }
+  return answer;
 }
 
 Admin::Answer Admin::answer(const http::RequestHead& head) {
   if (auto refusal = refuse_stranger(head)) return std::move(*refusal);
-  if (head.method != "GET" && head.method != "HEAD") {
-    return refuse(405, "this version of the admin side is read with GET");
-  }
+  if (!only_reads(head)) return refuse(405, "this is read with GET");
   const std::string_view path = head.path;
-  if (path == "/livez") return {200, "text/plain", "ok\n"};
+  if (auto page = answer_page(head)) return std::move(*page);
+  if (path == "/livez") return {200, "text/plain", "ok\n", {}, {}, {}};
   if (path == "/readyz") {
     const auto why = views_.not_ready();
-    if (!why) return {200, "text/plain", "ok\n"};
-    return {503, "text/plain", *why + "\n"};
+    return {why ? 503 : 200, "text/plain", why.value_or("ok") + "\n", {}, {}, {}};
   }
   const bool is_open = path == "/metrics" && !config_.metrics_need_token;
   if (!is_open && !caller_of(head.fields)) return failed_sign_in();
-  if (path == "/metrics")
-    return {200, "text/plain; version=0.0.4; charset=utf-8", views_.metrics()};
-  if (path == "/v1/agents") return {200, "application/json", views_.agents()};
-  if (path == "/v1/budgets") return {200, "application/json", views_.budgets()};
-  if (path == "/v1/policy") return {200, "application/json", views_.policy()};
-  if (path == "/v1/upstreams") return {200, "application/json", views_.upstreams()};
+  if (path == "/metrics") {
+    return {200, "text/plain; version=0.0.4; charset=utf-8", views_.metrics(), {}, {}, {}};
+  }
+  const std::pair<std::string_view, const std::function<std::string()>&> shown[] = {
+      {"/v1/agents", views_.agents},       {"/v1/budgets", views_.budgets},
+      {"/v1/policy", views_.policy},       {"/v1/rules", views_.rules},
+      {"/v1/upstreams", views_.upstreams},
+  };
+  for (const auto& [where, json] : shown) {
+    if (path != where) continue;
+    Answer answer;
+    answer.body = json();
+    return answer;
+  }
   return refuse(404,
-                "known are /livez, /readyz, /metrics, /v1/agents, /v1/budgets, /v1/policy, "
-                "/v1/upstreams, /v1/approvals");
+                "known are /, /livez, /readyz, /metrics, /v1/agents, /v1/budgets, /v1/policy, "
+                "/v1/rules, /v1/upstreams, /v1/approvals, /v1/audit, /v1/activity, /v1/live, "
+                "/v1/session");
 }
 
 }  // namespace reeve

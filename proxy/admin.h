@@ -10,12 +10,18 @@
 #include <string>
 
 #include "policy/result.h"
+#include "proxy/admin_caller.h"
 #include "proxy/config.h"
+#include "proxy/console/sessions.h"
 #include "proxy/http/message.h"
 #include "proxy/net/asio.h"
 #include "proxy/net/stream.h"
 
 namespace reeve {
+
+namespace console {
+class Watcher;
+}
 
 // A request of a proven operator or person, for what does more than show.
 struct AdminCall {
@@ -35,12 +41,16 @@ struct AdminReply {
 // What the admin side shows; called on its own thread.
 struct AdminViews {
   std::function<std::string()> metrics;
-  std::function<std::optional<std::string>()> not_ready;      // why, or nothing
-  std::function<std::string()> agents;                        // JSON
-  std::function<std::string()> budgets;                       // JSON
-  std::function<std::string()> policy;                        // JSON
-  std::function<std::string()> upstreams;                     // JSON
-  std::function<net::Task<AdminReply>(AdminCall)> approvals;  // /v1/approvals and below
+  std::function<std::optional<std::string>()> not_ready;  // why, or nothing
+  std::function<std::string()> agents;                    // JSON
+  std::function<std::string()> budgets;                   // JSON
+  std::function<std::string()> policy;                    // JSON
+  std::function<std::string()> upstreams;                 // JSON
+  std::function<std::string()> rules;                     // JSON
+  using Serve = std::function<net::Task<AdminReply>(AdminCall)>;
+  Serve approvals;                                           // /v1/approvals and below
+  Serve record;                                              // /v1/audit and /v1/activity
+  std::function<std::shared_ptr<console::Watcher>()> watch;  // null: too many watch
 };
 
 class Admin {
@@ -59,17 +69,25 @@ class Admin {
   struct Answer;
   net::Task<void> accept();
   net::Task<void> serve(std::shared_ptr<net::Stream> stream);
+  net::Task<void> serve_live(std::shared_ptr<net::Stream> stream, net::Timer& limit,
+                             const http::RequestHead& head,
+                             std::shared_ptr<console::Watcher> watcher);
   static Answer refuse(int status, std::string_view detail);
   Answer answer(const http::RequestHead& head);
+  static std::optional<Answer> answer_page(const http::RequestHead& head);
   bool host_is_own(std::string_view authority) const;
-  struct Caller {
-    AdminRole role = AdminRole::kViewer;
-    std::string person;  // empty: the admin token
-  };
-  std::optional<Caller> caller_of(const http::Fields& fields) const;
-  std::optional<Answer> refuse_stranger(const http::RequestHead& head);
+  // By its token, or by the session that its cookie names.
+  std::optional<AdminCaller> caller_of(const http::Fields& fields);
+  std::optional<AdminCaller> caller_by_token(std::string_view token) const;
+  std::optional<Answer> refuse_stranger(const http::RequestHead& head) const;
+  std::optional<Answer> refuse_caller(const http::RequestHead& head);
   Answer failed_sign_in();
-  net::Task<Answer> answer_approvals(const http::RequestHead& head, std::string body);
+  // Who serves what is below this path, or null.
+  const AdminViews::Serve* server_of(std::string_view path) const;
+  net::Task<Answer> answer_by(const AdminViews::Serve& serve, const http::RequestHead& head,
+                              std::string body);
+  Answer answer_session(const http::RequestHead& head, const std::string& body);
+  Answer sign_in(const http::RequestHead& head, const std::string& body);
 
   const AdminConfig& config_;
   AdminViews views_;
@@ -79,6 +97,8 @@ class Admin {
   // Failed sign-ins of the running second; more than a few are answered 429.
   int64_t failure_second_ = 0;
   int failures_ = 0;
+  const std::string cookie_name_;
+  console::Sessions sessions_;
   std::list<std::shared_ptr<net::Stream>> streams_;  // open connections, oldest first
 };
 

@@ -16,6 +16,8 @@
 #include "proxy/approvals/admin.h"
 #include "proxy/audit/files.h"
 #include "proxy/budget_line.h"
+#include "proxy/console/record_search.h"
+#include "proxy/console/rules.h"
 #include "proxy/log.h"
 #include "proxy/policy_files.h"
 #include "proxy/store/sqlite_store.h"
@@ -118,7 +120,19 @@ App::App(Config config, store::StateFolder folder, Record record,
     workers_.push_back(std::make_unique<Worker>(services_, snapshot_));
   }
   if (config_.admin) {
-    admin_ = std::make_unique<Admin>(*config_.admin, views(), descriptors_.admin, context_);
+    AdminViews shown = views();
+    live_ = std::make_unique<console::Live>(
+        config_.audit.path,
+        std::vector<console::Live::State>{
+            {"agents", shown.agents},
+            {"budgets", shown.budgets},
+            {"approvals",
+             [this] {
+               return fmt::format("{{\"pending\":{}}}", services_.approvals->counts().pending);
+             }}},
+        context_);
+    admin_ =
+        std::make_unique<Admin>(*config_.admin, std::move(shown), descriptors_.admin, context_);
   }
 }
 
@@ -327,6 +341,25 @@ UpstreamStatuses App::upstream_statuses() const {
   return merged(views);
 }
 
+// One after another, and few: each may take seconds.
+net::Task<AdminReply> App::ask_record(AdminCall call) {
+  constexpr size_t kMostQuestions = 8;
+  if (call.method != "GET" && call.method != "HEAD") {
+    co_return AdminReply{405, "the record is read with GET"};
+  }
+  if (record_questions_ >= kMostQuestions) {
+    co_return AdminReply{503, "the record is being asked by others; try again"};
+  }
+  const auto ask = call.path == "/v1/audit" ? console::search_record : console::read_activity;
+  ++record_questions_;
+  AdminReply reply = co_await record_readers_.run<AdminReply>(
+      [ask, path = config_.audit.path, query = std::move(call.query)] {
+        return ask(path, query, wall_now());
+      });
+  --record_questions_;
+  co_return reply;
+}
+
 AdminViews App::views() {
   namespace bj = boost::json;
   AdminViews views;
@@ -372,6 +405,9 @@ AdminViews App::views() {
   views.approvals = [this](AdminCall call) {
     return approvals::serve_admin(*services_.approvals, snapshot_->policy, std::move(call));
   };
+  views.rules = [this] { return console::rules_json(*snapshot_->policy); };
+  views.record = [this](AdminCall call) { return ask_record(std::move(call)); };
+  views.watch = [this] { return live_->watch(); };
   views.upstreams = [this] { return to_json(upstream_statuses()); };
   views.policy = [this] {
     return bj::serialize(bj::object{{"policy", snapshot_->policy->sha256()},

@@ -11,6 +11,7 @@
 #include "proxy/admin.h"
 #include "proxy/audit/sealer.h"
 #include "proxy/config.h"
+#include "proxy/console/live.h"
 #include "proxy/journal.h"
 #include "proxy/services.h"
 #include "proxy/snapshot.h"
@@ -57,6 +58,7 @@ class App {
   net::Task<void> drain();
   void write_policy_line(std::string_view result, std::string_view error);
   AdminViews views();
+  net::Task<AdminReply> ask_record(AdminCall call);
   Gauges gauges();
   UpstreamStatuses upstream_statuses() const;
 
@@ -70,6 +72,9 @@ class App {
   const DescriptorPlan descriptors_;
   Services services_;
   net::asio::io_context context_{1};  // of the admin side, signals and reloads: the main thread
+  std::unique_ptr<console::Live> live_;
+  net::Beside record_readers_{1};  // for the admin side's questions about the record
+  size_t record_questions_ = 0;    // under way
   std::unique_ptr<Admin> admin_;
   std::shared_ptr<const Snapshot> snapshot_;
   std::vector<std::unique_ptr<Worker>> workers_;

@@ -2,17 +2,14 @@
 // left is parsed. Tested by tests/proxy/audit_query_test.cc.
 #include "proxy/audit/query.h"
 
-#include <fcntl.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
 #include <algorithm>
-#include <cerrno>
 #include <cstring>
 #include <utility>
 
+#include "proxy/audit/backward.h"
 #include "proxy/audit/files.h"
 #include "proxy/audit/index.h"
+#include "proxy/audit/read_range.h"
 #include "proxy/audit/scan.h"
 #include "proxy/clock.h"
 
@@ -24,25 +21,6 @@ std::string escaped(std::string_view text) {
   json::append_string(out, text);
   return out.substr(1, out.size() - 2);
 }
-
-bool read_range(int fd, uint64_t from, uint64_t to, std::string& into) {
-  into.resize(to - from);
-  for (size_t done = 0; done < into.size();) {
-    const ssize_t n =
-        ::pread(fd, into.data() + done, into.size() - done, static_cast<off_t>(from + done));
-    if (n < 0 && errno == EINTR) continue;
-    if (n <= 0) return false;
-    done += static_cast<size_t>(n);
-  }
-  return true;
-}
-
-struct Closing {
-  int fd;
-  ~Closing() {
-    if (fd >= 0) ::close(fd);
-  }
-};
 
 }  // namespace
 
@@ -106,24 +84,22 @@ Searcher::Searcher(Query query) : query_(std::move(query)) {
   if (needles_.empty() && !query_.text.empty()) needles_.push_back(query_.text);
 }
 
-bool Searcher::can_skip(const std::string& first, const std::string& last) const {
-  return (!query_.since.empty() && last < query_.since) ||
-         (!query_.until.empty() && first >= query_.until);
+bool Searcher::may_match(const Index::Block& block) const {
+  const std::string first(block.first.data(), 27), last(block.last.data(), 27);
+  if (!query_.since.empty() && last < query_.since) return false;
+  if (!query_.until.empty() && first >= query_.until) return false;
+  return agents_.empty() ||
+         std::any_of(agents_.begin(), agents_.end(),
+                     [&](const std::string& agent) { return may_hold(block, agent); });
 }
 
 bool Searcher::search(const std::string& path, const Sink& sink, uint64_t* end) {
-  const Closing file{::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK)};
-  struct stat info{};
-  if (file.fd < 0 || ::fstat(file.fd, &info) != 0 || !S_ISREG(info.st_mode)) return true;
+  const RegularFile file(path);
+  if (!file.is_open()) return true;
   const Index index(path);
   std::string text;
   for (const Index::Block& block : index.blocks()) {
-    const std::string first(block.first.data(), 27), last(block.last.data(), 27);
-    if (can_skip(first, last)) continue;
-    const bool may = agents_.empty() ||
-                     std::any_of(agents_.begin(), agents_.end(),
-                                 [&](const std::string& agent) { return may_hold(block, agent); });
-    if (!may || !read_range(file.fd, block.begin, block.end, text)) continue;
+    if (!may_match(block) || !file.read(block.begin, block.end, text)) continue;
     if (!search_block(text, sink)) return false;
   }
   LineReader rest;
@@ -155,6 +131,13 @@ bool Searcher::search_block(std::string_view text, const Sink& sink) {
     text.remove_prefix(std::min(end + 1, text.size()));
   }
   return true;
+}
+
+bool Searcher::search_block_backward(std::string_view text, const Sink& sink) {
+  const bool may = needles_.size() != 1 ||
+                   ::memmem(text.data(), text.size(), needles_[0].data(), needles_[0].size());
+  return !may ||
+         each_line_backward(text, [&](std::string_view line) { return look_at(line, sink); });
 }
 
 bool Searcher::look_at(std::string_view text, const Sink& sink) {

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "policy/json.h"
+#include "proxy/audit/index.h"
 #include "proxy/audit/line.h"
 
 namespace reeve::audit {
@@ -43,9 +44,12 @@ class Searcher {
   bool search(const std::string& path, const Sink& sink, uint64_t* end = nullptr);
   // The same for one line.
   bool look_at(std::string_view text, const Sink& sink);
+  // For read_backward() of backward.h: whether a block may hold what is wanted; a block's lines,
+  // the last first.
+  bool may_match(const Index::Block& block) const;
+  bool search_block_backward(std::string_view text, const Sink& sink);
 
  private:
-  bool can_skip(const std::string& first, const std::string& last) const;
   bool search_block(std::string_view text, const Sink& sink);
   bool wants(const json::Value& members);
 

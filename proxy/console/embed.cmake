@@ -1,0 +1,21 @@
+# Writes the files of page/ into a source file:
+#   cmake -DFOLDER=page -DFILES=index.html;app.js -DOUT=console_files.cc -P embed.cmake
+set(text "// Made by proxy/console/embed.cmake.\n#include \"proxy/console/assets.h\"\n\nnamespace reeve::console {\nnamespace {\n\n")
+set(table "")
+foreach(file ${FILES})
+  file(READ ${FOLDER}/${file} hex HEX)
+  string(LENGTH "${hex}" size)
+  math(EXPR size "${size} / 2")
+  string(REGEX REPLACE "([0-9a-f][0-9a-f])" "\\\\x\\1" bytes "${hex}")
+  # Lines of 64 bytes: an array of literals that the compiler joins.
+  string(REGEX REPLACE "(................................................................................................................................................................................................................................................................)" "\\1\"\n    \"" bytes "${bytes}")
+  string(MAKE_C_IDENTIFIER "k_${file}" name)
+  string(APPEND text "constexpr char ${name}[] =\n    \"${bytes}\";\n\n")
+  set(path "/${file}")
+  if(file STREQUAL "index.html")
+    set(path "/")
+  endif()
+  string(APPEND table "    {\"${path}\", {${name}, ${size}}},\n")
+endforeach()
+string(APPEND text "constexpr File kAll[] = {\n${table}};\n\n}  // namespace\n\nconst std::span<const File> kFiles = kAll;\n\n}  // namespace reeve::console\n")
+file(WRITE ${OUT} "${text}")
