@@ -88,25 +88,34 @@ std::optional<Calendar> Calendar::of_zone(std::string_view zone) {
 Window Calendar::window(Period period, Time time) const {
   if (period == Period::kTotal) return {Time{}, Time::max()};
   time = std::clamp(time, kEarliest, kLatest);
-
-  date::sys_info info{};
-  if (zone_ != nullptr) {
-    info = zone_->get_info(time);
-  } else {
-    info.begin = date::floor<seconds>(kEarliest - hours{24});
-    info.end = date::floor<seconds>(kLatest + hours{48});
-  }
   if (period == Period::kMinute || period == Period::kHour) {
+    date::sys_info info{};
+    if (zone_ != nullptr) {
+      info = zone_->get_info(time);
+    } else {
+      info.begin = date::floor<seconds>(kEarliest - hours{24});
+      info.end = date::floor<seconds>(kLatest + hours{48});
+    }
     return clock_window(period, time, info);
   }
+  return window(period, day(time));
+}
 
-  const date::local_time<microseconds> local{time.time_since_epoch() + info.offset};
-  const DayRange range = day_range(period, date::floor<date::days>(local));
-  const auto place = [this](date::local_days day) -> Time {
-    if (zone_ == nullptr) return Time{day.time_since_epoch()};
-    return zone_->to_sys(day, date::choose::earliest);
+Window Calendar::window(Period period, std::chrono::year_month_day day) const {
+  const auto place = [this](date::local_days midnight) -> Time {
+    if (zone_ == nullptr) return Time{midnight.time_since_epoch()};
+    return zone_->to_sys(midnight, date::choose::earliest);
   };
+  const date::days since_1970{std::chrono::sys_days(day).time_since_epoch().count()};
+  const DayRange range = day_range(period, date::local_days{since_1970});
   return {place(range.first), place(range.end)};
+}
+
+std::chrono::year_month_day Calendar::day(Time time) const {
+  time = std::clamp(time, kEarliest, kLatest);
+  const seconds offset = zone_ != nullptr ? zone_->get_info(time).offset : seconds{0};
+  const auto local = std::chrono::floor<std::chrono::days>(time + offset);
+  return std::chrono::year_month_day(std::chrono::sys_days(local));
 }
 
 }  // namespace reeve::policy

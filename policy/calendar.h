@@ -6,6 +6,7 @@
 #ifndef REEVE_POLICY_CALENDAR_H_
 #define REEVE_POLICY_CALENDAR_H_
 
+#include <chrono>
 #include <optional>
 #include <string_view>
 
@@ -42,6 +43,12 @@ class Calendar {
 
   // Moments before year 1 or after year 9998 count as those.
   Window window(Period period, Time time) const;
+
+  // The same of a local day. Requires a day of the calendar between those years, and kDay or
+  // longer, but not kTotal.
+  Window window(Period period, std::chrono::year_month_day day) const;
+  // The local day in which a moment lies.
+  std::chrono::year_month_day day(Time time) const;
 
  private:
   const date::time_zone* zone_ = nullptr;  // null: UTC

@@ -270,6 +270,15 @@ void write_role(const Entry& role, const Usage& usage, std::string& out) {
 
 }  // namespace
 
+std::string kind_of_path(std::string_view path) {
+  std::string kind;
+  for (const std::string_view segment : segments_of(path)) {
+    kind += '/';
+    kind += looks_like_id(segment) ? "*" : segment;
+  }
+  return kind.empty() ? std::string(path) : kind;
+}
+
 std::string tightest_policy(std::span<const SourceFile> files, const Usage& usage) {
   const Outline outline(files);
   std::string out = "version: 1\n";

@@ -67,6 +67,7 @@ void Usage::count(AgentId agent, const RecordedCall& recorded, uint32_t index) {
   ++use.calls;
   use.last = std::max(use.last, call.time);
   used_roles_.emplace(agent, rule.info.role);
+  used_rules_.emplace(agent, index);
   if (selector_kind(call.kind) == rule.selector.kind()) {
     const auto& patterns = rule.selector.patterns();
     for (size_t i = 0; i < patterns.size() && i < use.patterns.size(); ++i) {
@@ -131,6 +132,17 @@ std::vector<std::pair<std::string, std::string>> Usage::idle_roles() const {
     }
   }
   return idle;
+}
+
+Usage::Held Usage::held_by(AgentId agent) const {
+  const PolicySet::Compiled& compiled = policy_.compiled();
+  Held held;
+  for (const uint32_t index : compiled.role_sets[compiled.agent_states[agent].role_set].rules) {
+    if (!is_grant(compiled.rules[index])) continue;
+    ++held.grants;
+    if (used_rules_.contains({agent, index})) ++held.used;
+  }
+  return held;
 }
 
 }  // namespace reeve::policy

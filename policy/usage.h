@@ -54,6 +54,13 @@ class Usage {
   // Agents without any call; and, of the others, roles of which no rule was used by them.
   std::vector<std::string> idle_agents() const;
   std::vector<std::pair<std::string, std::string>> idle_roles() const;  // agent, role
+  // How many rules grant the agent something, inherited ones included, and how many of them its
+  // own calls used.
+  struct Held {
+    size_t grants = 0;
+    size_t used = 0;
+  };
+  Held held_by(AgentId agent) const;
 
  private:
   void count(AgentId agent, const RecordedCall& recorded, uint32_t rule);
@@ -64,6 +71,7 @@ class Usage {
   std::map<std::string, uint32_t> by_place_;
   std::vector<bool> seen_agents_;
   std::set<std::pair<AgentId, std::string>> used_roles_;  // the roles in which rules stand
+  std::set<std::pair<AgentId, uint32_t>> used_rules_;
 };
 
 // The policy as YAML, one document, in which each `allow` rule grants what it was used for and no
@@ -71,6 +79,10 @@ class Usage {
 // parts look like ids keep a `*` there; a rule that was used for very many targets keeps its
 // patterns. Requires the files that `usage` is of.
 std::string tightest_policy(std::span<const SourceFile> files, const Usage& usage);
+
+// A path with `*` for each segment that looks like an id (a number, a UUID, a hash, …), so that
+// calls of one kind have one text.
+std::string kind_of_path(std::string_view path);
 
 }  // namespace reeve::policy
 

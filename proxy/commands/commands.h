@@ -25,6 +25,9 @@ int diff(std::vector<std::string> args);
 // Grants that a record never used, and the tightest policy that allows what was seen: 0; 2 usage,
 // or something cannot be read.
 int suggest(std::vector<std::string> args);
+// What agents did in a period, as text, JSON or a page: 0; 2 usage, or something cannot be read or
+// written.
+int report(std::vector<std::string> args);
 // An MCP upstream of the running sidecar on standard input and output: 0 at their end.
 int stdio(std::vector<std::string> args);
 

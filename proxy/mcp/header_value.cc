@@ -3,6 +3,7 @@
 // Reads each value in one way only: what is not canonical base64 matches nothing.
 #include "proxy/mcp/header_value.h"
 
+#include <algorithm>
 #include <cstdint>
 
 namespace reeve::mcp {
@@ -48,6 +49,21 @@ bool decode_base64(std::string_view text, std::string& out) {
     out += static_cast<char>(bits >> count & 0xFF);
   }
   return (bits & ((1U << count) - 1)) == 0;
+}
+
+std::string encode_base64(std::string_view bytes) {
+  constexpr std::string_view kAlphabet =
+      "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+  std::string out;
+  for (size_t at = 0; at < bytes.size(); at += 3) {
+    uint32_t bits = 0;
+    const size_t n = std::min<size_t>(3, bytes.size() - at);
+    for (size_t i = 0; i < 3; ++i) {
+      bits = bits << 8 | (i < n ? static_cast<uint8_t>(bytes[at + i]) : 0U);
+    }
+    for (size_t i = 0; i < 4; ++i) out += i <= n ? kAlphabet[bits >> (18 - 6 * i) & 63] : '=';
+  }
+  return out;
 }
 
 bool mirrors(std::string_view header_value, std::string_view text) {

@@ -14,6 +14,8 @@ bool mirrors(std::string_view header_value, std::string_view text);
 
 // Strict base64; false leaves `out` unspecified.
 bool decode_base64(std::string_view text, std::string& out);
+// The same the other way.
+std::string encode_base64(std::string_view bytes);
 
 }  // namespace reeve::mcp
 

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "policy/json.h"
+#include "proxy/mcp/header_value.h"
 #include "proxy/mcp/message.h"
 #include "proxy/stdio/bridge.h"
 
@@ -18,22 +19,6 @@ std::optional<json::Value> member(const std::optional<json::Value>& object, std:
 std::string text_of(const std::optional<json::Value>& value) {
   std::string scratch;
   return value && value->is_string() ? std::string(value->text(scratch)) : std::string();
-}
-
-std::string base64(std::string_view text) {
-  constexpr std::string_view kAlphabet =
-      "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-  std::string out;
-  for (size_t at = 0; at < text.size(); at += 3) {
-    uint32_t bits = 0;
-    const size_t n = std::min<size_t>(3, text.size() - at);
-    for (size_t i = 0; i < 3; ++i)
-      bits = bits << 8 | (i < n ? static_cast<uint8_t>(text[at + i]) : 0);
-    for (size_t i = 0; i < 4; ++i) {
-      out += i <= n ? kAlphabet[bits >> (18 - 6 * i) & 63] : '=';
-    }
-  }
-  return out;
 }
 
 }  // namespace
@@ -64,7 +49,7 @@ std::string mirror(std::string_view text) {
       std::all_of(text.begin(), text.end(), [](char c) { return c >= ' ' && c < 0x7f; });
   const bool outer = !text.empty() && (text.front() == ' ' || text.back() == ' ');
   if (plain && !outer && !text.starts_with("=?")) return std::string(text);
-  return fmt::format("=?base64?{}?=", base64(text));
+  return fmt::format("=?base64?{}?=", mcp::encode_base64(text));
 }
 
 std::string agreed_version(std::string_view answer) {

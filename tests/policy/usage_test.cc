@@ -180,5 +180,14 @@ TEST_CASE("usage: the tightest policy allows what was seen and grants nothing ne
   CHECK(allowed > policies);
 }
 
+TEST_CASE("paths of one kind have one text") {
+  CHECK(kind_of_path("/customers/17/notes") == "/customers/*/notes");
+  CHECK(kind_of_path("/a/01a20105-af58-797d-aa10-91b2e7956408") == "/a/*");
+  CHECK(kind_of_path("/v2/items") == "/v2/items");
+  CHECK(kind_of_path("/") == "/");
+  CHECK(kind_of_path("") == "");
+  CHECK(kind_of_path("host:443") == "host:443");
+}
+
 }  // namespace
 }  // namespace reeve::policy
