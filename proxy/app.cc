@@ -332,6 +332,12 @@ Gauges App::gauges() {
   g.approvals = services_.approvals->counts();
   g.connections = services_.connections.load(std::memory_order_relaxed);
   add_pin_gauges(g);
+  for (const auto& [upstream, counts] : services_.dropped.counts()) {
+    DroppedGauge& each = g.dropped.emplace_back(DroppedGauge{upstream, {}});
+    for (size_t kind = 0; kind < counts.size(); ++kind) {
+      each.kinds.emplace_back(DroppedMessages::kNames[kind], counts[kind]);
+    }
+  }
   return g;
 }
 

@@ -172,7 +172,8 @@ void DriftObserver::sees_result(const json::Value& result) {
 }
 
 bool DriftObserver::keeps(mcp::List list, std::string_view name, const json::Value& entry) {
-  static constexpr std::string_view kWhat[] = {"tool", "resource", "resource template", "prompt"};
+  static constexpr std::string_view kWhat[] = {"tool", "resource", "resource template", "prompt",
+                                               "task"};
   if (!plain_) flag(kWhat[static_cast<size_t>(list)], name, entry);
   if (list != mcp::List::kTools || !sighting_) return true;
   return sighting_->see(name, entry) || !hides();
@@ -210,10 +211,9 @@ void DriftObserver::finish_message() {
   sighting_.reset();
 }
 
-void DriftObserver::sees_event(std::string_view data) {
+void DriftObserver::sees_event(const json::Value& message) {
   if (!pin_) return;
-  const auto message = x_.connection.json.parse(data);
-  const auto method = message && message->is_object() ? message->find("method") : std::nullopt;
+  const auto method = message.find("method");
   if (method && method->is_string() && method->equals("notifications/tools/list_changed")) {
     watch(x_).tools_changed(pin_->upstream);
   }

@@ -37,7 +37,7 @@ class DriftObserver : public mcp::Onlooker {
   void finish_message();
 
   // A message that need not be filtered: has the server said that its tools have changed?
-  void sees_event(std::string_view data);
+  void sees_event(const json::Value& message);
 
  private:
   bool hides() const;  // what is other than pinned

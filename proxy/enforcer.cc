@@ -25,6 +25,7 @@
 #include "proxy/record.h"
 #include "proxy/reply.h"
 #include "proxy/reserve.h"
+#include "proxy/server_watch.h"
 #include "proxy/stdio/bridge.h"
 #include "proxy/worker.h"
 
@@ -340,6 +341,7 @@ net::Task<void> handle(Exchange& x) {
   if (!find_upstream(x)) co_return co_await refuse(x);
   if (!co_await read_call(x)) co_return co_await refuse(x);
   approvals::note_cancelled(x);
+  if (!speaks_of_what_is_awaited(x)) co_return co_await refuse(x);
   if (!decide(x)) co_return co_await refuse(x);
   if (!within_limits(x)) co_return co_await refuse(x);
   if (!co_await as_pinned(x)) co_return co_await refuse(x);

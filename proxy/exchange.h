@@ -111,6 +111,7 @@ struct Exchange {
   std::string_view error;  // upstream failure, as the record names it; empty: none
   policy::Micros cost = 0;
   uint64_t bytes_in = 0, bytes_out = 0;
+  uint64_t dropped = 0;  // messages of an MCP server that were not passed on (server_watch.h)
   Steady upstream_started{}, upstream_ended{};
 };
 

@@ -220,7 +220,7 @@ void report(Exchange& x, UpstreamConnection& to, const UpstreamFailure& failure)
 }
 
 // One try on one connection, after those that cannot be had.
-net::Task<UpstreamFailure> attempt(Exchange& x, Upstream::Tries& tries) {
+net::Task<UpstreamFailure> attempt(Exchange& x, Upstream::Tries& tries, ServerWatch* watch) {
   Connection& c = x.connection;
   Steady now = steady_now();
   std::unique_ptr<UpstreamConnection> to = x.upstream->try_kept(tries, now);
@@ -249,7 +249,7 @@ net::Task<UpstreamFailure> attempt(Exchange& x, Upstream::Tries& tries) {
   RelayEnd end = RelayEnd::kBroken;
   if (failure.error.empty()) {
     x.worker.set_phase(c, Phase::kStream, {});
-    end = co_await relay(x, *to);
+    end = co_await relay(x, *to, watch);
     if (end == RelayEnd::kRefused) {
       failure = {"protocol", 502, "the upstream's answer cannot be passed on"};
     } else if (end == RelayEnd::kGuarded) {
@@ -332,8 +332,10 @@ net::Task<void> forward(Exchange& x) {
   if (place) {
     Upstream::Tries tries;
     prefer_session(x, tries);
+    std::optional<ServerWatch> watch;
+    if (x.is_mcp()) watch.emplace(x);
     do {
-      failure = co_await attempt(x, tries);
+      failure = co_await attempt(x, tries, watch ? &*watch : nullptr);
     } while (try_again(x, failure, tries, repeatable));
     x.tries = tries.count;
     place = {};

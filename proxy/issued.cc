@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <mutex>
+#include <tuple>
 
 #include "proxy/digest.h"
 #include "proxy/exchange.h"
@@ -51,6 +52,55 @@ bool Issued::may_use(Kind kind, std::string_view upstream, std::string_view valu
                      [&](const Owner& owner) { return owner.agent == agent; });
 }
 
+bool Issued::is_own(Kind kind, std::string_view upstream, std::string_view value,
+                    std::string_view agent) const {
+  const std::string key = key_of(kind, upstream, value);
+  std::shared_lock lock(mutex_);
+  const auto found = owners_.find(key);
+  return found != owners_.end() &&
+         std::any_of(found->second.begin(), found->second.end(),
+                     [&](const Owner& owner) { return owner.agent == agent; });
+}
+
+namespace {
+
+constexpr std::string_view kRelatedTask = "io.modelcontextprotocol/related-task";
+
+bool refuse_value(Exchange& x, const char* why) {
+  x.refuse(200, "session", why);
+  x.refusal->rpc = mcp::Refusal{200, -32602, why, std::string(x.message->id)};
+  return false;
+}
+
+bool owns_tasks(Exchange& x) {
+  const mcp::Message& message = *x.message;
+  std::string scratch;
+  const auto may_use = [&](std::string_view task) {
+    return x.worker.services().issued.may_use(Issued::Kind::kTask, x.upstream->config().name, task,
+                                              x.agent_info()->name);
+  };
+  if (message.method.starts_with("tasks/") && !message.target.empty() && !may_use(message.target)) {
+    return false;
+  }
+  if (!message.params || !message.params->is_object()) return true;
+  if (const auto meta = message.params->find("_meta"); meta && meta->is_object()) {
+    const auto related = meta->find(kRelatedTask);
+    const auto task = related && related->is_object() ? related->find("taskId") : std::nullopt;
+    if (task && task->is_string() && !may_use(task->text(scratch))) return false;
+  }
+  if (message.method != "subscriptions/listen") return true;
+  const auto wanted = message.params->find("notifications");
+  const auto tasks = wanted && wanted->is_object() ? wanted->find("taskIds") : std::nullopt;
+  if (!tasks || !tasks->is_array()) return true;
+  const auto items = tasks->items();
+  for (const json::Value task : items) {
+    if (task.is_string() && !may_use(task.text(scratch))) return false;
+  }
+  return true;
+}
+
+}  // namespace
+
 bool owns_what_it_presents(Exchange& x) {
   const Issued& issued = x.worker.services().issued;
   const std::string_view upstream = x.upstream->config().name;
@@ -63,22 +113,19 @@ bool owns_what_it_presents(Exchange& x) {
     return issued.may_use(Issued::Kind::kEvent, upstream, id, agent) ||
            x.refuse(404, "session", "Session not found");
   }
+  if (!owns_tasks(x)) return refuse_value(x, "Task not found");
   const auto& params = x.message->params;
   if (!params || !params->is_object()) return true;
-  if (params->has_case_variant("cursor")) {
-    x.refuse(400, "malformed", "a key that equals `cursor` but for case");
-    x.refusal->rpc = mcp::Refusal{400, -32600, x.refusal->detail, std::string(x.message->id)};
-    return false;
-  }
-  const auto cursor = params->find("cursor");
   std::string scratch;
-  if (!cursor || !cursor->is_string() ||
-      issued.may_use(Issued::Kind::kCursor, upstream, cursor->text(scratch), agent)) {
-    return true;
+  for (const auto& [key, kind, why] :
+       {std::tuple{"cursor", Issued::Kind::kCursor, "Invalid cursor"},
+        std::tuple{"requestState", Issued::Kind::kState, "Invalid requestState"}}) {
+    // The strict reader has refused keys that equal these but for case.
+    const auto value = params->find(key);
+    if (!value || !value->is_string()) continue;
+    if (!issued.may_use(kind, upstream, value->text(scratch), agent)) return refuse_value(x, why);
   }
-  x.refuse(200, "session", "Invalid cursor");
-  x.refusal->rpc = mcp::Refusal{200, -32602, "Invalid cursor", std::string(x.message->id)};
-  return false;
+  return true;
 }
 
 }  // namespace reeve

@@ -1,5 +1,6 @@
-// Which agent a server's value was given to: a list's cursor or an event's id that one agent got is
-// nothing to another, who may have guessed it, or got it from the first.
+// Which agent a server's value was given to: a list's cursor, the id of an event or a task, or the
+// state of an unfinished request that one agent got is nothing to another, who may have guessed it
+// or got it from the first.
 //
 // One value may be several agents' (many servers count their pages). One that nobody is known to
 // have got, as after a restart, is left to the server. Thread-safe; bounded per agent, so that one
@@ -26,12 +27,15 @@ class Issued {
   static constexpr size_t kMostPerAgent =
       4096;  // of a kind; the one that was issued longest ago goes
 
-  enum class Kind : char { kCursor = 'c', kEvent = 'e' };
+  enum class Kind : char { kCursor = 'c', kEvent = 'e', kTask = 't', kState = 's' };
 
   void issue(Kind kind, std::string_view upstream, std::string_view value, std::string_view agent);
   // False when it was issued to others only.
   bool may_use(Kind kind, std::string_view upstream, std::string_view value,
                std::string_view agent) const;
+  // True when it is known to have been issued to this one.
+  bool is_own(Kind kind, std::string_view upstream, std::string_view value,
+              std::string_view agent) const;
 
  private:
   using Keys = std::list<std::string>;  // digests; the one issued last comes last
@@ -45,8 +49,9 @@ class Issued {
   std::map<std::string, Keys> by_agent_;  // by kind and agent
 };
 
-// Whether a call presents nothing that was issued to others: `params.cursor` of a message, or
-// `Last-Event-ID` of a stream that is resumed. False: refused, as though it did not exist.
+// Whether a call presents nothing that was issued to others: the cursor, task ids and requestState
+// of a message, or `Last-Event-ID` of a stream that is resumed. False: refused, as though it did
+// not exist.
 bool owns_what_it_presents(Exchange& exchange);
 
 }  // namespace reeve

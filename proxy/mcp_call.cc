@@ -89,20 +89,24 @@ policy::Decision decide_subscriptions(Exchange& x) {
   return decision;
 }
 
-// What another reader might still take for a list of URIs must be one.
+bool is_absent_or_texts(const std::optional<json::Value>& list) {
+  if (!list) return true;
+  if (!list->is_array()) return false;
+  for (const json::Value each : list->items()) {
+    if (!each.is_string()) return false;
+  }
+  return true;
+}
+
+// What another reader might still take for a list of URIs or tasks must be one.
 bool well_formed_subscriptions(const mcp::Message& message) {
   if (message.method != "subscriptions/listen") return true;
   if (!message.params || !message.params->is_object()) return true;
   const auto wanted = message.params->find("notifications");
   if (!wanted) return true;
   if (!wanted->is_object()) return false;
-  const auto uris = wanted->find("resourceSubscriptions");
-  if (!uris) return true;
-  if (!uris->is_array()) return false;
-  for (const json::Value uri : uris->items()) {
-    if (!uri.is_string()) return false;
-  }
-  return true;
+  return is_absent_or_texts(wanted->find("resourceSubscriptions")) &&
+         is_absent_or_texts(wanted->find("taskIds"));
 }
 
 net::Task<bool> read_post(Exchange& x) {
@@ -171,7 +175,7 @@ bool read_message(Exchange& x) {
   mcp::Reader& reader = x.connection.reader;
   if (!reader.read(x.connection.body, x.head.fields)) return refuse_rpc(x, reader.refusal());
   if (!well_formed_subscriptions(reader.message())) {
-    return refuse_rpc(x, {400, -32602, "resourceSubscriptions must be a list of URIs",
+    return refuse_rpc(x, {400, -32602, "resourceSubscriptions and taskIds must be lists of texts",
                           std::string(reader.message().id)});
   }
   x.message = &reader.message();

@@ -47,6 +47,11 @@ struct DriftGauge {
   uint64_t hidden = 0;
   size_t drifted = 0;
 };
+// Messages of an MCP server that were not passed on, by kind, of a fixed list.
+struct DroppedGauge {
+  std::string upstream;
+  std::vector<std::pair<std::string, uint64_t>> kinds;
+};
 struct Gauges {
   std::string policy_sha256;
   std::vector<BudgetGauge> budgets;
@@ -57,6 +62,7 @@ struct Gauges {
   uint64_t tls_reloads_ok = 0, tls_reloads_failed = 0, tls_handshakes_failed = 0;
   int64_t connections = 0;
   std::vector<DriftGauge> drifts;
+  std::vector<DroppedGauge> dropped;
   uint64_t pin_reloads_ok = 0, pin_reloads_failed = 0;
   std::string currency;
   approvals::Counts approvals;

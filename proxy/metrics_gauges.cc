@@ -125,6 +125,17 @@ std::vector<MetricFamily> gauge_families(const Gauges& g) {
   out.push_back(std::move(certificates));
 
   add_drift(out, g);
+  MetricFamily dropped =
+      family("reeve_mcp_dropped_total",
+             "Messages of MCP servers that were not passed on: nothing had asked for them",
+             MetricType::Counter);
+  for (const DroppedGauge& each : g.dropped) {
+    for (const auto& [kind, count] : each.kinds) {
+      add(dropped, {label("upstream", each.upstream), label("kind", kind)}).counter.value =
+          static_cast<double>(count);
+    }
+  }
+  out.push_back(std::move(dropped));
 
   MetricFamily handshakes = family("reeve_tls_handshake_errors_total",
                                    "TLS handshakes of agents that failed", MetricType::Counter);

@@ -260,6 +260,7 @@ void write_outcome(Exchange& x) {
   member(out, "error", x.error);
   write_approval(out, x);
   if (x.tries > 1) number(out, "tries", x.tries);
+  if (x.dropped > 0) number(out, "dropped", x.dropped);
   if (x.spend.cost > 0) number(out, "cost", policy::format_decimal(x.cost));
   if (x.metered && x.forwarded) write_metered(out, x.metered->settled);
   number(out, "bytes_in", x.bytes_in);

@@ -1,6 +1,7 @@
 // Three ways for an answer: as it is; as server-sent events, parsed and written anew one by one; or
-// read whole, a list to be filtered or what guards look at. Which one depends on the upstream's
-// protocol, the content type and what was asked. Tested end to end by tests/e2e.
+// read whole: an MCP server's answer to a request, a list to be filtered, or what guards look at.
+// Which one depends on the upstream's protocol, the content type and what was asked. Tested end to
+// end by tests/e2e.
 #include "proxy/relay.h"
 
 #include "proxy/drift.h"
@@ -16,17 +17,19 @@ namespace reeve {
 namespace {
 
 // Remembers whose session it is that the upstream begins or ends by this answer.
-void follow_session(Exchange& x, const UpstreamConnection& from) {
+void follow_session(Exchange& x, const UpstreamConnection& from, ServerWatch& watch) {
   const http::ResponseHead& head = from.parser.head();
   McpSessions& sessions = x.worker.services().sessions;
   if (const auto issued = head.fields.single("mcp-session-id")) {
     if (x.head.fields.count("mcp-session-id") == 0) {
+      watch.begins_session(*issued);
       sessions.bind(x.call.upstream, *issued, x.agent_info()->name, from.address->endpoint);
     }
   }
   if (x.head.method == "DELETE" && head.status < 300) {
     if (const auto ended = x.head.fields.single("mcp-session-id")) {
       sessions.forget(x.call.upstream, *ended);
+      x.worker.services().awaited.forget({x.call.upstream, x.agent_info()->name, *ended});
     }
   }
 }
@@ -91,6 +94,9 @@ mcp::Visible visibility(Exchange& x) {
         call.kind = policy::Kind::kResource;
         call.action = "resources/read";
         break;
+      case mcp::List::kTasks:
+        return x.worker.services().issued.is_own(Issued::Kind::kTask, x.call.upstream, name,
+                                                 x.agent_info()->name);
     }
     const policy::PolicySet& policy = *x.snapshot->policy;
     if (policy::is_dispatch(policy, call)) return policy::could_dispatch(policy, *x.agent, call);
@@ -98,12 +104,14 @@ mcp::Visible visibility(Exchange& x) {
   };
 }
 
-// Whether this answer is to be read: a list was asked for, or it may be a replay of one, or what
-// the server says of itself.
+// Whether this answer may have a list: one was asked for, or it may be a replay of one, or what the
+// server says of itself, or what a task came to.
 bool may_hold_list(const Exchange& x) {
   if (x.message == nullptr) return x.head.method == "GET";
+  const std::string_view method = x.message->method;
   mcp::List list{};
-  return mcp::list_of_method(x.message->method, list) || may_say_instructions(x);
+  return mcp::list_of_method(method, list) || may_say_instructions(x) ||
+         method.starts_with("tasks/") || method == "subscriptions/listen";
 }
 
 // Tells the agent why guards refuse the answer. What of it was not read goes with its connection.
@@ -118,13 +126,16 @@ net::Task<RelayEnd> answer_refused(Exchange& x, UpstreamConnection& from, const 
   co_return RelayEnd::kWhole;
 }
 
-// A list that is filtered, or what guards look at.
-net::Task<RelayEnd> relay_whole(Exchange& x, UpstreamConnection& from, BodyReader& body) {
+// A list that is filtered, an MCP server's answer to a request, or what guards look at.
+net::Task<RelayEnd> relay_whole(Exchange& x, UpstreamConnection& from, BodyReader& body,
+                                ServerWatch* watch) {
   const size_t most = x.worker.services().config.limits.body_bytes;
   const HeldHead held(from.parser.head());
   const http::ResponseHead& head = held.head();
   const bool list = x.is_mcp() && may_hold_list(x);
-  if (list && head.fields.count("content-encoding") > 0) co_return RelayEnd::kRefused;
+  const bool rpc =
+      watch && (list || watch->asks()) && media_type_is(head.fields, "application/json");
+  if ((list || rpc) && head.fields.count("content-encoding") > 0) co_return RelayEnd::kRefused;
   from.consume(from.parser.head_bytes());
   std::string message, edited;
   while (!body.done()) {
@@ -140,16 +151,20 @@ net::Task<RelayEnd> relay_whole(Exchange& x, UpstreamConnection& from, BodyReade
     if (!goes_on) co_return co_await answer_refused(x, from, body);
     if (guards_results(x)) continue;
     // In report mode an answer that cannot be looked at goes on as it comes.
-    if (list) co_return RelayEnd::kRefused;
+    if (list || rpc) co_return RelayEnd::kRefused;
     co_return co_await pass_through(x, from, body, head, message);
   }
-  if (list && media_type_is(head.fields, "application/json")) {
-    DriftObserver drift(x);
-    const auto result =
-        mcp::filter_message(x.connection.json, message, visibility(x), edited, &drift);
-    drift.finish_message();
-    if (result == mcp::Filtered::kInvalid) co_return RelayEnd::kRefused;
-    if (result == mcp::Filtered::kChanged) message = edited;
+  if (rpc && (list || !message.empty())) {
+    const auto root = x.connection.json.parse(message);
+    if (watch->asks() && !watch->answers(root, head.status)) co_return RelayEnd::kRefused;
+    if (list) {
+      if (!root || !root->is_object()) co_return RelayEnd::kRefused;
+      DriftObserver drift(x);
+      const auto result = mcp::filter_message(*root, message, visibility(x), edited, &drift);
+      drift.finish_message();
+      if (result == mcp::Filtered::kInvalid) co_return RelayEnd::kRefused;
+      if (result == mcp::Filtered::kChanged) message = edited;
+    }
   }
   std::span<const std::string_view> drop;
   if (guards_results(x) && !message.empty()) {
@@ -165,10 +180,49 @@ net::Task<RelayEnd> relay_whole(Exchange& x, UpstreamConnection& from, BodyReade
   answer.body(message);
   answer.end();
   if (!co_await answer.flush()) co_return RelayEnd::kBroken;
+  if (watch) watch->sent();
   co_return RelayEnd::kWhole;
 }
 
-net::Task<RelayEnd> relay_events(Exchange& x, UpstreamConnection& from, BodyReader& body) {
+// An MCP server's answer to a request, which mostly has come whole with its head.
+net::Task<RelayEnd> relay_answer(Exchange& x, UpstreamConnection& from, BodyReader& body,
+                                 ServerWatch& watch) {
+  const http::ResponseHead& head = from.parser.head();
+  const size_t at_hand = from.unread().size() - from.parser.head_bytes();
+  if (head.framing != http::Framing::kLength || at_hand < head.content_length ||
+      head.fields.count("content-encoding") > 0) {
+    co_return co_await relay_whole(x, from, body, &watch);
+  }
+  from.consume(from.parser.head_bytes());
+  const std::string_view message = body.take();
+  if (!watch.answers(x.connection.json.parse(message), head.status)) co_return RelayEnd::kRefused;
+  Answer answer(x);
+  answer.head(head, http::Framing::kLength, message.size(), {});
+  answer.body(message);
+  answer.end();
+  if (!co_await answer.flush()) co_return RelayEnd::kBroken;
+  watch.sent();
+  co_return RelayEnd::kWhole;
+}
+
+// Nothing answers a notification, nor an answer: whatever comes as one goes no further.
+net::Task<RelayEnd> relay_nothing(Exchange& x, UpstreamConnection& from, BodyReader& body) {
+  const HeldHead held(from.parser.head());
+  from.consume(from.parser.head_bytes());
+  size_t left = x.worker.services().config.limits.body_bytes;
+  while (!body.done()) {
+    const size_t size = (co_await body.next()).size();
+    if (body.broken() || size > left) co_return RelayEnd::kRefused;
+    left -= size;
+  }
+  static constexpr std::string_view kTypes[] = {"content-type", "content-encoding"};
+  Answer answer(x);
+  answer.head(held.head(), http::Framing::kLength, 0, {}, kTypes);
+  co_return co_await answer.flush() ? RelayEnd::kWhole : RelayEnd::kBroken;
+}
+
+net::Task<RelayEnd> relay_events(Exchange& x, UpstreamConnection& from, BodyReader& body,
+                                 ServerWatch* watch) {
   const http::ResponseHead& head = from.parser.head();
   if (x.is_mcp() && head.fields.count("content-encoding") > 0) co_return RelayEnd::kRefused;
   static constexpr http::Field kUnbuffered[] = {{"X-Accel-Buffering", "no"}};
@@ -191,23 +245,34 @@ net::Task<RelayEnd> relay_events(Exchange& x, UpstreamConnection& from, BodyRead
   const auto on_event = [&](const mcp::Event& event) {
     if (refused || guarded) return;
     mcp::Event out = event;
-    if (!event.comment && event.has_data) drift.sees_event(event.data);
     if (event.has_id && !event.id.empty()) {
       x.worker.services().issued.issue(Issued::Kind::kEvent, x.call.upstream, event.id,
                                        x.agent_info()->name);
     }
-    if (filters && !event.comment && event.has_data && !event.data.empty()) {
-      const mcp::Filtered result =
-          mcp::filter_message(x.connection.json, event.data, visible, filtered, &drift);
-      drift.finish_message();
-      if (result == mcp::Filtered::kChanged) out.data = filtered;
-      if (result == mcp::Filtered::kInvalid) {
+    if (watch && !event.comment && event.has_data && !event.data.empty()) {
+      const auto root = x.connection.json.parse(event.data);
+      bool readable = root && root->is_object();
+      const bool passes = readable && watch->passes(*root);
+      if (readable) drift.sees_event(*root);
+      if (passes && filters) {
+        const mcp::Filtered result =
+            mcp::filter_message(*root, event.data, visible, filtered, &drift);
+        drift.finish_message();
+        if (result == mcp::Filtered::kChanged) out.data = filtered;
+        readable = result != mcp::Filtered::kInvalid;
+      }
+      if (!readable) {
+        watch->drop_unreadable();
         // A message that cannot be read may hold anything; another event is only left out.
         refused = event.name.empty() || event.name == "message";
         return;
       }
+      if (!passes) {
+        out.data = {};
+        out.has_data = false;  // its id stays: the client may ask for what comes after it
+        if (!out.has_id && !out.has_retry) return;
+      }
     }
-    if (refused) return;
     if (guards) {
       guarded = !guards->pass(out, written);
     } else {
@@ -231,6 +296,7 @@ net::Task<RelayEnd> relay_events(Exchange& x, UpstreamConnection& from, BodyRead
     }
     if (body.done()) answer.end();
     if (!co_await answer.flush()) co_return co_await read_on(x, body);
+    if (watch) watch->sent();
     if (body.done()) co_return RelayEnd::kWhole;
   }
 }
@@ -242,28 +308,32 @@ void begin_metering(Exchange& x, const http::ResponseHead& head) {
 
 }  // namespace
 
-net::Task<RelayEnd> relay(Exchange& x, UpstreamConnection& from) {
+net::Task<RelayEnd> relay(Exchange& x, UpstreamConnection& from, ServerWatch* watch) {
   const http::ResponseHead& head = from.parser.head();
   const bool events = media_type_is(head.fields, "text/event-stream");
   BodyReader body(x, from, events);
   RelayEnd end;
   // reeve holds the credential of an MCP upstream: its 401 is no question to the agent.
   if (x.is_mcp() && head.status == 401) co_return RelayEnd::kRefused;
-  if (x.is_mcp()) follow_session(x, from);
+  if (watch) follow_session(x, from, *watch);
   if (x.metered) begin_metering(x, head);
   bool guards = !body.done() && guards_results(x);
   if (guards && events && !can_guard_answer(x, head)) {
     co_return co_await answer_refused(x, from, body);
   }
   guards = guards && guards_results(x);
-  const bool list = x.is_mcp() && !body.done() && may_hold_list(x);
-  const bool json = list && media_type_is(head.fields, "application/json");
-  if ((x.is_mcp() || guards) && !body.done() && events) {
-    end = co_await relay_events(x, from, body);
+  const bool list = watch && !body.done() && may_hold_list(x);
+  const bool json = watch && !body.done() && media_type_is(head.fields, "application/json");
+  if ((watch || guards) && !body.done() && events) {
+    end = co_await relay_events(x, from, body, watch);
+  } else if (x.message && !body.done() && !watch->asks() && head.status < 300) {
+    end = co_await relay_nothing(x, from, body);
   } else if (list && !json && head.status < 300) {
     end = RelayEnd::kRefused;  // a list in a form that cannot be read shows more than it may
   } else if (guards || (list && json)) {
-    end = co_await relay_whole(x, from, body);
+    end = co_await relay_whole(x, from, body, watch);
+  } else if (json && watch->asks()) {
+    end = co_await relay_answer(x, from, body, *watch);
   } else {
     end = co_await pass_through(x, from, body, head, {});
   }

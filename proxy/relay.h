@@ -4,6 +4,7 @@
 
 #include "proxy/exchange.h"
 #include "proxy/net/asio.h"
+#include "proxy/server_watch.h"
 
 namespace reeve {
 
@@ -15,8 +16,9 @@ enum class RelayEnd : uint8_t {
 };
 
 // Relays the answer whose head `from` has parsed. One buffer's worth is in memory at a time: the
-// next bytes are read when the last have been taken, so a slow agent slows its upstream.
-net::Task<RelayEnd> relay(Exchange& exchange, UpstreamConnection& from);
+// next bytes are read when the last have been taken, so a slow agent slows its upstream. `watch` is
+// null but for MCP upstreams.
+net::Task<RelayEnd> relay(Exchange& exchange, UpstreamConnection& from, ServerWatch* watch);
 
 }  // namespace reeve
 

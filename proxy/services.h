@@ -10,6 +10,7 @@
 
 #include "policy/limits.h"
 #include "proxy/approvals/desk.h"
+#include "proxy/awaited.h"
 #include "proxy/config.h"
 #include "proxy/descriptors.h"
 #include "proxy/dial.h"
@@ -80,6 +81,8 @@ struct Services {
                                }}};
   PinWatch pins{};
   Issued issued{};
+  Awaited awaited{};
+  DroppedMessages dropped{};
 };
 
 // Records the refusals that got no line before this second, one counting line per listener.

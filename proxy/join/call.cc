@@ -20,7 +20,7 @@ constexpr int kNoSession = -32001;
 
 bool is_for_all(std::string_view method, bool modern) {
   mcp::List list{};
-  if (mcp::list_of_method(method, list)) return true;
+  if (mcp::list_of_method(method, list)) return list != mcp::List::kTasks;
   if (modern) return method == "server/discover" || method == "subscriptions/listen";
   return method == "initialize" || method == "ping" || method == "logging/setLevel";
 }

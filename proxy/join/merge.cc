@@ -30,6 +30,8 @@ Shape shape_of(mcp::List list) {
       return {"resources", "uri", true};
     case mcp::List::kResourceTemplates:
       return {"resourceTemplates", "uriTemplate", true};
+    case mcp::List::kTasks:
+      break;  // nothing that is joined
   }
   return {};
 }

@@ -21,7 +21,8 @@ constexpr ListKind kLists[] = {
     {List::kTools, "tools/list", "tools", "name"},
     {List::kResources, "resources/list", "resources", "uri"},
     {List::kResourceTemplates, "resources/templates/list", "resourceTemplates", "uriTemplate"},
-    {List::kPrompts, "prompts/list", "prompts", "name"}};
+    {List::kPrompts, "prompts/list", "prompts", "name"},
+    {List::kTasks, "tasks/list", "tasks", "taskId"}};
 
 // Copies a message but for the spans that are replaced, which come in ascending order.
 class Splice {
@@ -102,13 +103,17 @@ bool has_ambiguous_member(const json::Value& result) {
          result.has_case_variant("cacheScope");
 }
 
-bool filter_result(const json::Value& result, const Lookers& lookers, Splice& splice) {
-  const auto content = result.find("content");
-  const bool tool_result = content && content->is_array();
-  const bool is_list = std::ranges::any_of(kLists, [&](const ListKind& kind) {
+bool has_list(const json::Value& result) {
+  return std::ranges::any_of(kLists, [&](const ListKind& kind) {
     const auto list = result.find(kind.member);
     return list && list->is_array();
   });
+}
+
+bool filter_result(const json::Value& result, const Lookers& lookers, Splice& splice) {
+  const auto content = result.find("content");
+  const bool tool_result = content && content->is_array();
+  const bool is_list = has_list(result);
   Onlooker* const onlooker = lookers.onlooker;
   if (has_ambiguous_member(result)) return false;
   if (onlooker && result.has_case_variant("instructions")) return false;
@@ -149,11 +154,26 @@ bool list_of_method(std::string_view method, List& list) {
 Filtered filter_message(json::Parser& parser, std::string_view message, const Visible& visible,
                         std::string& out, Onlooker* onlooker) {
   const auto root = parser.parse(message);
-  if (!root || !root->is_object() || root->has_case_variant("result")) return Filtered::kInvalid;
-  const auto result = root->find("result");
-  if (!result || !result->is_object()) return Filtered::kUnchanged;
+  if (!root || !root->is_object()) return Filtered::kInvalid;
+  return filter_message(*root, message, visible, out, onlooker);
+}
+
+Filtered filter_message(const json::Value& root, std::string_view message, const Visible& visible,
+                        std::string& out, Onlooker* onlooker) {
+  if (root.has_case_variant("result")) return Filtered::kInvalid;
   Splice splice(message, out);
-  if (!filter_result(*result, {visible, onlooker}, splice)) return Filtered::kInvalid;
+  const Lookers lookers{visible, onlooker};
+  const auto result = root.find("result");
+  const bool whole = result && result->is_object();
+  const auto task = whole ? result : root.find("params");
+  const auto came_to = task && task->is_object() ? task->find("result") : std::nullopt;
+  if (came_to && came_to->is_object()) {
+    // One of them is a list, not both: their edits would not come in order.
+    if (whole && has_list(*result)) return Filtered::kInvalid;
+    if (!filter_result(*came_to, lookers, splice)) return Filtered::kInvalid;
+  } else if (whole && !filter_result(*result, lookers, splice)) {
+    return Filtered::kInvalid;
+  }
   return splice.finish() ? Filtered::kChanged : Filtered::kUnchanged;
 }
 

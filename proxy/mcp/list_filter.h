@@ -11,14 +11,14 @@
 
 namespace reeve::mcp {
 
-enum class List : uint8_t { kTools, kResources, kResourceTemplates, kPrompts };
+enum class List : uint8_t { kTools, kResources, kResourceTemplates, kPrompts, kTasks };
 
 // Which list a method asks for, if any: tools/list, resources/list, resources/templates/list,
-// prompts/list.
+// prompts/list, tasks/list.
 bool list_of_method(std::string_view method, List& list);
 
-// `name`: the tool's or prompt's name, the resource's URI or the template's URI template,
-// unescaped.
+// `name`: the tool's or prompt's name, the resource's URI or the template's URI template, the id of
+// the task, unescaped.
 using Visible = std::function<bool(List list, std::string_view name)>;
 
 // Whoever looks at what a server says of itself while its message is filtered.
@@ -40,15 +40,19 @@ enum class Filtered : uint8_t {
 };
 
 // Looks at one JSON-RPC message from an upstream. A response whose result has a list member
-// (`tools`, `resources`, `resourceTemplates`, `prompts`: arrays) is filtered by its shape, whatever
+// (`tools`, `resources`, `resourceTemplates`, `prompts`, `tasks`: arrays) is filtered by its shape, whatever
 // asked for it, so that a replayed or forged answer shows no more than the real one. The price: a
 // tool's result with such an array beside its `content` loses the entries that name what is hidden
 // (entries without a name stay there, and make nothing invalid). A list's `cacheScope` leaves as
 // "private" even when nothing was hidden from this agent (2026-07-28); nextCursor and unknown
 // members stay. Keys equal but for case to one looked at: kInvalid, or, in an entry, hidden.
+// So is what a task came to, which stands in its `result` (tasks/get, notifications/tasks).
 // `out` is written only with kChanged. `onlooker` may be null; with one, keys equal but for case to
 // `instructions` are kInvalid, too.
 Filtered filter_message(json::Parser& parser, std::string_view message, const Visible& visible,
+                        std::string& out, Onlooker* onlooker = nullptr);
+// The same for a message that has been read: `root` is an object that is the whole of `message`.
+Filtered filter_message(const json::Value& root, std::string_view message, const Visible& visible,
                         std::string& out, Onlooker* onlooker = nullptr);
 
 }  // namespace reeve::mcp

@@ -167,9 +167,9 @@ async function scripted(s, {then = 'redact', mode = '', roleGuards = false} = {}
                             rules(then);
   const sidecar = await s.sidecar(
       {policy: mode + policyOf([jordan], text), upstreams: {crm: {mcp: origin.url('/mcp')}}});
-  const call = (name, args = {}, more = {}) => sidecar.rpc(
-      '/crm', {jsonrpc: '2.0', id: 7, method: 'tools/call', params: {name, arguments: args}},
-      {token: jordan.token, ...more});
+  const call = (name, args = {}, more = {}, id = 7) => sidecar.rpc(
+      '/crm', {jsonrpc: '2.0', id, method: 'tools/call', params: {name, arguments: args, ...more}},
+      {token: jordan.token});
   return {said, origin, sidecar, call, token: jordan.token};
 }
 
@@ -193,22 +193,21 @@ scenario('messages beside the answer are looked at by every guard of the upstrea
   ];
   said.answer = () => ({events: [...others, result(7, mail)]});
   // The call itself has no guard: its answer goes on as it is, the rest may be about others.
-  const free = messagesOf(await call('free'));
+  const more = {_meta: {progressToken: mail}};
+  const free = messagesOf(await call('free', {}, more));
   assert.deepEqual(
       free.map((each) => each.method ?? each.id),
-      ['notifications/message', 'notifications/progress', 'elicitation/create', 8, 9, 7]);
+      ['notifications/message', 'notifications/progress', 'elicitation/create', 7]);
   assert.equal(free[0].params.data, 'saw [redacted: email]');
   assert.deepEqual(
       free[1].params, {progressToken: mail, progress: 1, message: '[redacted: email]'});
   assert.equal(free[2].params.message, 'Is it [redacted: email]?');
-  assert.equal(free[3].result.content[0].text, '[redacted: email]');
-  assert.deepEqual(
-      free[4].error, {code: -1, message: 'no [redacted: email]', data: ['[redacted: email]']});
-  assert.equal(free[5].result.content[0].text, mail);
-  const guarded = messagesOf(await call('look-up'));
-  assert.equal(guarded[5].result.content[0].text, '[redacted: email]');
+  assert.equal(free[3].result.content[0].text, mail);
+  const guarded = messagesOf(await call('look-up', {}, more));
+  assert.equal(guarded[3].result.content[0].text, '[redacted: email]');
   const [{outcome}] = await sidecar.records({target: 'free'});
-  assert.deepEqual(outcome.found, {pii: {email: 6}});
+  assert.deepEqual(outcome.found, {pii: {email: 3}});
+  assert.equal(outcome.dropped, 2);
 });
 
 scenario('a denied answer among events becomes a refusal; the rest is left out', async (s) => {
@@ -219,15 +218,14 @@ scenario('a denied answer among events becomes a refusal; the rest is left out',
       {jsonrpc: '2.0', method: 'notifications/message', params: {data: 'fine'}}, result(7, mail)
     ]
   });
-  const [other, fine, own, ...more] = messagesOf(await call('look-up'));
-  assert.deepEqual([other.id, other.error.code], [8, 403]);
+  const [fine, own, ...more] = messagesOf(await call('look-up'));
   assert.equal(fine.params.data, 'fine');
   assert.deepEqual([own.id, own.result.isError], [7, true]);
   assert.match(own.result.content[0].text, /guard pii found email in the result/);
   assert.deepEqual(more, []);
   const [{outcome}] = await sidecar.records({target: 'look-up'});
   assert.deepEqual(
-      [outcome.decision, outcome.reason, outcome.found], ['deny', 'guard', {pii: {email: 3}}]);
+      [outcome.decision, outcome.reason, outcome.found], ['deny', 'guard', {pii: {email: 2}}]);
 });
 
 scenario('answers that cannot be looked at are refused', async (s) => {
@@ -245,7 +243,8 @@ scenario('answers that cannot be looked at are refused', async (s) => {
     const got = await call('look-up');
     assert.equal(got.status, 502, JSON.stringify(answer));
     assert.equal(got.json.error.code, -32603);
-    assert.match(got.json.error.message, /guard pii cannot look at the result/);
+    assert.match(
+        got.json.error.message, /guard pii cannot look at the result|answer cannot be passed on/);
     assert.ok(!got.body.includes('jane'), got.body);
   }
   for (const event
@@ -290,6 +289,14 @@ scenario('what an agent sends: arguments, answers, what comes beside them', asyn
   });
   assert.deepEqual(reached().params._meta, {progressToken: mail, note: '[redacted: email]'});
   assert.deepEqual(reached().params.inputResponses, {a: {content: {to: '[redacted: email]'}}});
+  said.answer = () => ({
+    events: [
+      {jsonrpc: '2.0', id: 'q', method: 'elicitation/create', params: {message: 'To whom?'}},
+      result(7, 'ok')
+    ]
+  });
+  await call('look-up');
+  said.answer = () => ({json: result(7, 'ok')});
   await send({jsonrpc: '2.0', id: 'q', result: {action: 'accept', content: {to: mail}}});
   assert.equal(reached().result.content.to, '[redacted: email]');
   await send({
@@ -326,7 +333,12 @@ scenario('what an agent sends: arguments, answers, what comes beside them', asyn
 scenario(
     'a stream of the server, and the results of tasks, by every guard of the upstream',
     async (s) => {
-      const {said, sidecar, token} = await scripted(s);
+      const {said, sidecar, token, call} = await scripted(s);
+      const task = {jsonrpc: '2.0', id: 2, result: {resultType: 'task', taskId: card}};
+      said.answer = () => ({json: task});
+      assert.equal((await call('free', {}, {}, 2)).json.result.taskId, card);
+      said.answer = () => ({events: []});
+      await call('free', {}, {}, 3);  // its answer comes on the server's stream
       said.answer = (message, request) => request.method === 'GET' ?
           {
             events: [
@@ -340,9 +352,9 @@ scenario(
           {json: result(message.id, mail)};
       const stream =
           await sidecar.call('GET', '/crm', {token, headers: {Accept: 'text/event-stream'}});
-      const [replayed, task] = messagesOf(stream);
+      const [replayed, told] = messagesOf(stream);
       assert.equal(replayed.result.content[0].text, '[redacted: email]');
-      assert.deepEqual(task.params, {taskId: card, result: {text: '[redacted: email]'}});
+      assert.deepEqual(told.params, {taskId: card, result: {text: '[redacted: email]'}});
       for (const method of ['tasks/get', 'tasks/result']) {
         const got = await sidecar.rpc(
             '/crm', {jsonrpc: '2.0', id: 5, method, params: {taskId: 't'}}, {token});

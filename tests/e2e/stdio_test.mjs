@@ -131,7 +131,7 @@ scenario('a server asks its client, and only what was asked is answered', async 
       'Mcp-Session-Id': client.transport.sessionId
     }
   });
-  assert.equal(forged.status, 202);
+  assert.equal(forged.status, 400);
   assert.equal(said(await client.callTool({name: 'echo', arguments: {message: 'on'}})), 'Echo: on');
   await client.close();
 });

@@ -21,6 +21,9 @@ TEST_CASE("a value is whom it was given to, and one that nobody got is anybody's
   CHECK(issued.may_use(Kind::kEvent, "crm", "p2", "bob"));
   CHECK(issued.may_use(Kind::kCursor, "crm", "P2", "bob"));
   CHECK(issued.may_use(Kind::kCursor, "cr", "m\np2", "bob"));
+  CHECK(issued.is_own(Kind::kCursor, "crm", "p2", "ann"));
+  CHECK_FALSE(issued.is_own(Kind::kCursor, "crm", "p2", "bob"));
+  CHECK_FALSE(issued.is_own(Kind::kTask, "crm", "p2", "ann"));
   issued.issue(Kind::kCursor, "crm", "p2", "bob");
   CHECK(issued.may_use(Kind::kCursor, "crm", "p2", "bob"));
   CHECK(issued.may_use(Kind::kCursor, "crm", "p2", "ann"));

@@ -46,6 +46,12 @@ TEST_CASE("hidden entries are cut out, other bytes stay") {
        R"({"prompts":[],"tools":[{"name":"b"}]})"},
       // A name that some readers would read otherwise is not shown.
       {R"({"tools":[{"name":"a","Name":"hidden"},{"name":"b"}]})", R"({"tools":[{"name":"b"}]})"},
+      {R"({"tasks":[{"taskId":"hidden"},{"taskId":"t"}]})", R"({"tasks":[{"taskId":"t"}]})"},
+      // What a task came to.
+      {R"({"taskId":"hidden","result":{"tools":[{"name":"a"},{"name":"hidden"}]}})",
+       R"({"taskId":"hidden","result":{"tools":[{"name":"a"}]}})"},
+      {R"({"result":{"content":[{"name":"hidden"}]}})", ""},
+      {R"({"result":"hidden"})", ""},
       // Not lists.
       {R"({"tools":{"name":"hidden"}})", ""},
       {R"({"tools":"hidden"})", ""},
@@ -110,6 +116,11 @@ TEST_CASE("messages that are no lists pass, whatever they are") {
     INFO(message);
     CHECK(filter_message(parser, message, visible, out) == Filtered::kUnchanged);
   }
+  CHECK(filter_message(parser, R"({"params":{"result":{"tools":[{"name":"hidden"}]}}})", visible,
+                       out) == Filtered::kChanged);
+  CHECK(out == R"({"params":{"result":{"tools":[]}}})");
+  CHECK(filter_message(parser, response(R"({"tools":[],"result":{"tools":[]}})"), visible, out) ==
+        Filtered::kInvalid);
   // The shape decides, not what the message says it is.
   CHECK(filter_message(parser, R"({"method":"x","result":{"tools":[{"name":"hidden"}]}})", visible,
                        out) == Filtered::kChanged);
