@@ -62,7 +62,7 @@ class Finder {
 
   std::string query(const Agent& agent, std::string_view more) const {
     if (!is_plain(agent.name)) return "";
-    return fmt::format("reeve audit query --agent {} {} --since {} --until {}", agent.name, more,
+    return fmt::format("reeve audit query --agent {}{} --since {} --until {}", agent.name, more,
                        begin_, end_);
   }
 
@@ -76,14 +76,14 @@ class Finder {
           fmt::format("Mostly {}; before {}. Either it tries what it should not, or its role lacks "
                       "what its work needs.",
                       main_reason(now), percent(denial_rate(agent.before))),
-          query(agent, "--decision deny"));
+          query(agent, " --decision deny"));
     }
     if (now.answered() >= kEnoughCalls && errors >= kManyErrors) {
       add(errors >= kMostlyErrors, "errors", agent.name, errors,
           fmt::format("{}: {} of {} answered calls failed", agent.name, percent(errors),
                       count(now.answered())),
           fmt::format("Before {}. {}", percent(error_rate(agent.before)), worst_tool(agent)),
-          query(agent, "--kind outcome"));
+          query(agent, " --kind outcome"));
     }
     const uint64_t p95 = agent.latency.quantile(0.95), was = agent.latency_before.quantile(0.95);
     if (agent.latency.count() >= kEnoughCalls && agent.latency_before.count() >= kEnoughCalls &&
@@ -137,7 +137,7 @@ class Finder {
           fmt::format("{}: called {} times while stopped, suspended, retired or expired",
                       agent.name, count(refused)),
           "Nothing got through, but something still runs under its name.",
-          query(agent, "--decision deny"));
+          query(agent, " --decision deny"));
     }
     if (!policy_) return;
     const auto id = policy_->find_agent(agent.name);

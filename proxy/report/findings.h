@@ -22,7 +22,7 @@ struct Finding {
 };
 
 // Urgent ones first. Of one topic at most kMostOfTopic; a last one says how many more there are.
-inline constexpr size_t kMostOfTopic = 8;
+inline constexpr size_t kMostOfTopic = 5;
 std::vector<Finding> findings_of(const Collector& collected);
 
 // A budget as the report shows it.

@@ -41,7 +41,8 @@ std::string money(policy::Micros amount, std::string_view currency) {
 
 std::string amount(policy::Micros amount, std::string_view unit) {
   if (unit != "calls" && unit != "tokens") return money(amount, unit);
-  return fmt::format("{} {}", count(static_cast<uint64_t>(amount / policy::kMicrosPerUnit)), unit);
+  return several(static_cast<uint64_t>(amount / policy::kMicrosPerUnit),
+                 unit.substr(0, unit.size() - 1));
 }
 
 std::string change(double now, double before) {

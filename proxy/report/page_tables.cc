@@ -146,7 +146,7 @@ void append_budgets(std::string& out, const Collector& collected) {
                           policy::to_string(drawn.spec->period)));
     cell(out, fmt::format("{}{} ({})", meter_of(state.used), percent(state.used),
                           amount(drawn.used, state.unit)));
-    cell(out, state.open && state.expected > state.used ? percent(state.expected) : "–");
+    cell(out, state.open && state.expected > 1.01 * state.used ? percent(state.expected) : "–");
     cell(out, drawn.calls > 0 ? fmt::format("{} from {}", percent(state.most),
                                             label_of(tally.range, drawn.fullest.start))
                               : "–");

@@ -27,8 +27,8 @@ nav ul,.legend{display:flex;flex-wrap:wrap;gap:.2rem 1.1rem;list-style:none;padd
 .tiles{display:grid;grid-template-columns:repeat(auto-fill,minmax(165px,1fr));gap:.8rem;margin:1rem 0}
 .tiles div{background:var(--panel);border:1px solid var(--line);border-radius:8px;padding:.7rem .9rem}
 .tiles dt{color:var(--soft);font-size:.85rem}
-.tiles dd{margin:0;font-size:1.5rem;font-weight:650;line-height:1.25}
-.tiles dd small{display:block;font-size:.82rem;font-weight:400;color:var(--soft)}
+.tiles dd{margin:0;font-size:1.4rem;font-weight:650;line-height:1.25;white-space:nowrap}
+.tiles dd small{display:block;font-size:.82rem;font-weight:400;color:var(--soft);white-space:normal}
 .attention{list-style:none;padding:0;margin:.6rem 0}
 .attention li{border:1px solid var(--line);border-left:5px solid var(--warn);border-radius:6px;
 padding:.55rem .9rem;margin:.5rem 0;background:var(--panel);overflow-wrap:anywhere}
@@ -54,12 +54,12 @@ table{border-collapse:collapse;width:100%;font-size:.88rem}
 caption{text-align:left;font-weight:650;padding:.3rem 0}
 caption small{display:block;font-weight:400}
 th,td{padding:.32rem .6rem;text-align:right;border-bottom:1px solid var(--line);vertical-align:top;
-font-variant-numeric:tabular-nums}
+font-variant-numeric:tabular-nums;white-space:nowrap}
 th{color:var(--soft);font-weight:650}
-thead th{border-bottom:2px solid var(--line);vertical-align:bottom}
-tbody th{color:var(--ink);text-align:left;overflow-wrap:anywhere;min-width:9rem}
+thead th{white-space:normal;border-bottom:2px solid var(--line);vertical-align:bottom}
+tbody th{color:var(--ink);text-align:left;overflow-wrap:anywhere;min-width:9rem;white-space:normal}
 tbody th small{display:block;font-weight:400;color:var(--soft)}
-.text{text-align:left;overflow-wrap:anywhere}
+.text{text-align:left;overflow-wrap:anywhere;white-space:normal}
 .high{color:var(--bad);font-weight:650}
 details{margin:.6rem 0}summary{cursor:pointer;color:var(--link)}
 dl.terms dt{font-weight:650;margin-top:.6rem}dl.terms dd{margin:0;max-width:75ch}
