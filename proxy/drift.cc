@@ -212,7 +212,7 @@ void DriftObserver::finish_message() {
 
 void DriftObserver::sees_event(std::string_view data) {
   if (!pin_) return;
-  const auto message = x_.connection.json.parse(data);
+  const auto message = x_.connection.work->json.parse(data);
   const auto method = message && message->is_object() ? message->find("method") : std::nullopt;
   if (method && method->is_string() && method->equals("notifications/tools/list_changed")) {
     watch(x_).tools_changed(pin_->upstream);

@@ -110,7 +110,7 @@ bool may_hold_list(const Exchange& x) {
 net::Task<RelayEnd> answer_refused(Exchange& x, UpstreamConnection& from, const BodyReader& body) {
   if (!body.done()) from.stream.close();
   if (!x.body_complete) x.keep_alive = false;
-  std::string& out = x.connection.out;
+  std::string& out = x.connection.work->out;
   out.clear();
   append_refusal(out, x);
   x.answered = true;
@@ -146,7 +146,7 @@ net::Task<RelayEnd> relay_whole(Exchange& x, UpstreamConnection& from, BodyReade
   if (list && media_type_is(head.fields, "application/json")) {
     DriftObserver drift(x);
     const auto result =
-        mcp::filter_message(x.connection.json, message, visibility(x), edited, &drift);
+        mcp::filter_message(x.connection.work->json, message, visibility(x), edited, &drift);
     drift.finish_message();
     if (result == mcp::Filtered::kInvalid) co_return RelayEnd::kRefused;
     if (result == mcp::Filtered::kChanged) message = edited;
@@ -198,7 +198,7 @@ net::Task<RelayEnd> relay_events(Exchange& x, UpstreamConnection& from, BodyRead
     }
     if (filters && !event.comment && event.has_data && !event.data.empty()) {
       const mcp::Filtered result =
-          mcp::filter_message(x.connection.json, event.data, visible, filtered, &drift);
+          mcp::filter_message(x.connection.work->json, event.data, visible, filtered, &drift);
       drift.finish_message();
       if (result == mcp::Filtered::kChanged) out.data = filtered;
       if (result == mcp::Filtered::kInvalid) {
