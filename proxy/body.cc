@@ -17,8 +17,8 @@ constexpr size_t kBytesPerSecond = 64 * 1024;
 void make_room(Connection& c, size_t head_end) {
   if (c.begin == c.end) {
     c.begin = c.end = head_end;
-  } else if (c.end == c.capacity) {
-    std::memmove(c.buffer.get() + head_end, c.buffer.get() + c.begin, c.end - c.begin);
+  } else if (c.end == c.work->capacity) {
+    std::memmove(c.work->buffer.get() + head_end, c.work->buffer.get() + c.begin, c.end - c.begin);
     c.end = head_end + (c.end - c.begin);
     c.begin = head_end;
   }
@@ -59,7 +59,8 @@ net::Task<BodyPiece> read_piece(Exchange& x) {
     }
     make_room(c, x.body_start);
     net::ErrorCode ec;
-    const size_t n = co_await c.stream.read_some(c.buffer.get() + c.end, c.capacity - c.end, ec);
+    const size_t n =
+        co_await c.stream.read_some(c.work->buffer.get() + c.end, c.work->capacity - c.end, ec);
     if (n == 0 || c.timed_out) {
       if (c.timed_out) co_return BodyPiece{{}, {408, "the request's body took too long"}, false};
       co_return BodyPiece{{}, {}, true};
@@ -79,13 +80,13 @@ net::Step<BodyPiece> next_piece(Exchange& x) {
 net::Task<bool> read_body(Exchange& x) {
   Connection& c = x.connection;
   const LimitsConfig& limits = x.worker.services().config.limits;
-  c.body.clear();
+  c.work->body.clear();
   if (x.head.framing == http::Framing::kLength && x.head.content_length > limits.body_bytes) {
     co_return x.refuse(413, "malformed", "the body is larger than limits.body_bytes");
   }
   // In one piece: growing it bit by bit leaves as much again behind. Memory that nothing is written
   // to costs nothing.
-  if (x.head.framing == http::Framing::kLength) c.body.reserve(x.head.content_length);
+  if (x.head.framing == http::Framing::kLength) c.work->body.reserve(x.head.content_length);
   x.worker.set_phase(c, Phase::kBody, limits.body);
   while (!x.body_complete) {
     const BodyPiece piece = co_await next_piece(x);
@@ -98,30 +99,31 @@ net::Task<bool> read_body(Exchange& x) {
       c.agent_gone = true;
       co_return x.refuse(400, "malformed", "the body was cut short");
     }
-    if (c.body.size() + piece.data.size() > limits.body_bytes) {
+    if (c.work->body.size() + piece.data.size() > limits.body_bytes) {
       x.keep_alive = false;
       co_return x.refuse(413, "malformed", "the body is larger than limits.body_bytes");
     }
-    c.body += piece.data;
+    c.work->body += piece.data;
     c.deadline =
-        c.phase_since + limits.body + std::chrono::seconds(c.body.size() / kBytesPerSecond);
+        c.phase_since + limits.body + std::chrono::seconds(c.work->body.size() / kBytesPerSecond);
   }
   x.body_buffered = true;
   co_return true;
 }
 
 bool read_json_body(Exchange& x) {
-  if (x.connection.body.empty()) return true;
+  if (x.connection.work->body.empty()) return true;
   const policy::BodyForm form = policy::body_form(x.head.fields.list);
   if (form.kind == policy::BodyForm::Kind::kRefused) return x.refuse(415, "malformed", form.fault);
   if (form.kind == policy::BodyForm::Kind::kOther) {
     x.call.args_unread = true;
     return true;
   }
-  x.args = x.connection.json.parse(x.connection.body);
+  x.args = x.connection.work->json.parse(x.connection.work->body);
   if (!x.args) {
-    return x.refuse(400, "malformed",
-                    std::string("the body is no strict JSON: ") + x.connection.json.error().what);
+    return x.refuse(
+        400, "malformed",
+        std::string("the body is no strict JSON: ") + x.connection.work->json.error().what);
   }
   x.call.args = &*x.args;
   return true;

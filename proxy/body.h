@@ -10,8 +10,8 @@ namespace reeve {
 // Prepares the decoder from the head's framing.
 void start_body(Exchange& exchange);
 
-// Reads the body whole into connection.body, within limits.body_bytes and the time limit. False:
-// refused (413, 408, 400), and the connection cannot be used again.
+// Reads the body whole into connection.work->body, within limits.body_bytes and the time limit.
+// False: refused (413, 408, 400), and the connection cannot be used again.
 net::Task<bool> read_body(Exchange& exchange);
 
 // Parses the buffered body as JSON where its content type says so, for rules to read.

@@ -2,6 +2,8 @@
 #ifndef REEVE_PROXY_CLOCK_H_
 #define REEVE_PROXY_CLOCK_H_
 
+#include <time.h>
+
 #include <chrono>
 #include <string>
 
@@ -16,6 +18,14 @@ inline policy::Time wall_now() {
 }
 
 inline Steady steady_now() { return std::chrono::steady_clock::now(); }
+
+// The same clock as of the kernel's last tick, some milliseconds behind: for time limits of
+// seconds.
+inline Steady steady_coarse() {
+  timespec now{};
+  ::clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
+  return Steady(std::chrono::seconds(now.tv_sec) + std::chrono::nanoseconds(now.tv_nsec));
+}
 
 inline constexpr size_t kTimeBytes = 27;
 // Writes kTimeBytes bytes, RFC 3339 in UTC with microseconds: 2026-11-22T01:02:03.000004Z; their

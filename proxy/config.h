@@ -149,6 +149,8 @@ struct Config {
   ApprovalsConfig approvals;
   std::vector<net::Cidr> dial_allow;  // what tunnels may reach besides public addresses
   unsigned threads = 1;
+  // How long a worker without work looks for more before it sleeps; 0: not at all.
+  std::chrono::microseconds busy_poll{0};
 
   policy::Wiring wiring() const;
 };

@@ -11,10 +11,10 @@
 
 #include "proxy/clock.h"
 #include "proxy/config.h"
-#include "proxy/mcp/message.h"
 #include "proxy/net/connect.h"
 #include "proxy/net/stream.h"
 #include "proxy/tls/svid.h"
+#include "proxy/workspace.h"
 
 namespace reeve {
 
@@ -42,17 +42,16 @@ struct Peer {
 };
 
 struct Connection {
-  Connection(net::Socket socket, const ListenerConfig& from, size_t buffer_bytes)
-      : stream(std::move(socket)),
-        listener(from),
-        buffer(new char[buffer_bytes]),
-        capacity(buffer_bytes) {}
+  Connection(net::Socket socket, const ListenerConfig& from)
+      : stream(std::move(socket)), listener(from) {}
 
   static uint64_t next_serial() {
     static std::atomic<uint64_t> last{0};
     return last.fetch_add(1, std::memory_order_relaxed) + 1;
   }
-  std::string_view unread() const { return {buffer.get() + begin, end - begin}; }
+  std::string_view unread() const {
+    return work ? std::string_view(work->buffer.get() + begin, end - begin) : std::string_view();
+  }
 
   const uint64_t serial = next_serial();  // of this process
   net::Stream stream;
@@ -62,10 +61,10 @@ struct Connection {
   std::optional<uint32_t> uid;    // of the peer of a Unix socket, as of its connect
   std::optional<tls::Svid> svid;  // of the certificate that a client presented
 
-  // Received bytes: [begin, end) are not consumed. While a request is handled its head stays in
-  // place at the front, and its body is read behind it.
-  std::unique_ptr<char[]> buffer;
-  size_t capacity, begin = 0, end = 0;
+  // From a request's first byte to its answer's last; null while the connection is idle.
+  std::unique_ptr<Workspace> work;
+  // Of work->buffer: [begin, end) are not consumed.
+  size_t begin = 0, end = 0;
 
   Phase phase = Phase::kIdle;
   Steady deadline;
@@ -85,14 +84,6 @@ struct Connection {
   net::Pending connecting;
   Steady connecting_until = Steady::max();  // then only that is cut: there may be another address
   net::Timer* waiting = nullptr;            // for a place or an address; cancelled
-
-  // Scratch space, kept for its capacity.
-  std::string out;
-  std::string body;
-  std::string line;
-  std::string target;
-  mcp::Reader reader;
-  json::Parser json;
 
   std::list<std::shared_ptr<Connection>>::iterator self;  // in the worker's list
 };

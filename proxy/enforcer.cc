@@ -204,12 +204,12 @@ net::Step<bool> ask(Exchange& x) {
 // No record, no call.
 net::Step<bool> record_decision(Exchange& x) {
   write_decision(x);
-  return x.worker.turn().record("decision", x.connection.line, wall_now());
+  return x.worker.turn().record("decision", x.connection.work->line, wall_now());
 }
 
 void record_outcome(Exchange& x) {
   write_outcome(x);
-  x.worker.turn().record_soon("outcome", x.connection.line, wall_now());
+  x.worker.turn().record_soon("outcome", x.connection.work->line, wall_now());
 }
 
 void settle(Exchange& x) {
@@ -241,7 +241,7 @@ void count(Exchange& x) {
   const double upstream_seconds =
       x.forwarded ? duration<double>(x.upstream_ended - x.upstream_started).count() : -1;
   x.worker.metrics().call(agent, upstream, action_index(action), verdict, x.agent.has_value(),
-                          duration<double>(steady_now() - x.started).count(), upstream_seconds);
+                          duration<double>(x.ended() - x.started).count(), upstream_seconds);
 }
 
 // Both lines, unless nobody is proven and the listener has been knocked at too often.
@@ -260,12 +260,12 @@ net::Task<void> refuse(Exchange& x) {
   Journal& journal = x.worker.services().journal;
   if (lines && x.refusal->reason != "audit") {
     write_decision(x);
-    journal.append("decision", x.connection.line, wall_now());
+    journal.append("decision", x.connection.work->line, wall_now());
   }
   const bool gone = !x.connection.stream.is_open() || x.connection.agent_gone;
   if (!gone) {
     if (x.keep_alive && !co_await drain_body(x, kDrainBytes)) x.keep_alive = false;
-    std::string& out = x.connection.out;
+    std::string& out = x.connection.work->out;
     out.clear();
     append_refusal(out, x);
     if (!co_await x.connection.stream.write(out)) x.keep_alive = false;
@@ -274,7 +274,7 @@ net::Task<void> refuse(Exchange& x) {
   }
   if (lines) {
     write_outcome(x);
-    journal.append("outcome", x.connection.line, wall_now());
+    journal.append("outcome", x.connection.work->line, wall_now());
   }
   count(x);
 }

@@ -51,6 +51,11 @@ struct Exchange {
     if (!overlooked) overlooked = Refusal{code, reason, std::move(detail), {}, {}, {}};
     return true;
   }
+  // When it was over: as of the first time that anyone asks.
+  Steady ended() {
+    if (!ended_at) ended_at = steady_now();
+    return *ended_at;
+  }
   bool is_mcp() const { return upstream && upstream->config().protocol == Protocol::kMcp; }
   Label upstream_label() const { return upstream ? upstream->label() : kOtherLabel; }
   const policy::AgentInfo* agent_info() const {
@@ -70,17 +75,18 @@ struct Exchange {
   policy::NormalPath path;                 // below the upstream
   std::optional<Destination> destination;  // of a request to the forward proxy
 
-  // The request's body: read whole into connection.body, or still to be streamed.
+  // The request's body: read whole into connection.work->body, or still to be streamed.
   http::BodyDecoder decoder;
   size_t body_start = 0;  // in the connection's buffer, behind the head
   bool body_complete = false;
   bool body_buffered = false;
   bool continue_sent = false;
 
-  // MCP: message() of connection.reader, when the body was one.
+  // MCP: message() of connection.work->reader, when the body was one.
   const mcp::Message* message = nullptr;
   std::optional<json::Value> args;  // as sent
-  size_t described = 0;  // bytes of connection.line that tell who and what, once they are there
+  size_t described =
+      0;  // bytes of connection.work->line that tell who and what, once they are there
   std::optional<policy::Sha256> args_sha256;  // of the canonical form
 
   std::shared_ptr<llm::Metered> metered;  // of a call on an LLM API that takes tokens
@@ -112,6 +118,7 @@ struct Exchange {
   policy::Micros cost = 0;
   uint64_t bytes_in = 0, bytes_out = 0;
   uint64_t dropped = 0;  // messages of an MCP server that were not passed on (server_watch.h)
+  std::optional<Steady> ended_at;  // of the first who asked ended()
   Steady upstream_started{}, upstream_ended{};
 };
 

@@ -119,7 +119,7 @@ void write_request(Exchange& x, const UpstreamConnection& to, std::string& out) 
   uint64_t length = x.head.content_length;
   if (x.body_buffered) {
     framing = http::Framing::kLength;
-    length = x.connection.body.size();
+    length = x.connection.work->body.size();
   }
   // The face of a server cannot know otherwise whose process or connection it is to be.
   const http::Field added[] = {{stdio::kAgentField, x.agent_info()->name},
@@ -127,7 +127,7 @@ void write_request(Exchange& x, const UpstreamConnection& to, std::string& out) 
   const size_t first = config.has_face() ? 0 : 1;
   const std::span<const http::Field> extra(added + first, (uncoded ? 2 : 1) - first);
   http::write_request_head(out, target, x.head, config.fields, framing, length, drop, extra);
-  if (x.body_buffered) out += x.connection.body;
+  if (x.body_buffered) out += x.connection.work->body;
 }
 
 // How far a body has been read. What was taken from the buffer is still in it until more is read.
@@ -166,11 +166,11 @@ void append_body_at_hand(Exchange& x, std::string& out) {
 // Sends the request and waits for the answer's head.
 net::Task<UpstreamFailure> request(Exchange& x, UpstreamConnection& to, Upload& upload) {
   Connection& c = x.connection;
-  c.out.clear();
-  write_request(x, to, c.out);
+  c.work->out.clear();
+  write_request(x, to, c.work->out);
   const BodyMark before(x);
-  if (!x.body_buffered) append_body_at_hand(x, c.out);
-  std::string_view bytes = c.out;
+  if (!x.body_buffered) append_body_at_hand(x, c.work->out);
+  std::string_view bytes = c.work->out;
   const ptrdiff_t sent = to.stream.is_open() ? to.stream.write_now(bytes) : -1;
   if (sent < 0) {
     before.restore(x);
@@ -316,7 +316,7 @@ net::Task<void> answer_failure(Exchange& x, UpstreamFailure failure) {
   }
   if (!x.body_complete) x.keep_alive = false;
   x.refuse(failure.status, failure.error, failure.detail);
-  std::string& out = x.connection.out;
+  std::string& out = x.connection.work->out;
   out.clear();
   append_refusal(out, x);
   x.refusal.reset();  // the call was allowed; its upstream failed

@@ -43,9 +43,9 @@ net::Task<void> open_tunnel(Exchange& x, Endpoints endpoints) {
   x.reservation.mark_sent();
   x.forwarded = x.answered = true;
   x.status = 200;
-  c.out = fmt::format("HTTP/1.1 200 Connection established\r\nreeve-request-id: {}\r\n\r\n",
-                      view(x.id));
-  if (co_await c.stream.write(c.out)) {
+  c.work->out = fmt::format("HTTP/1.1 200 Connection established\r\nreeve-request-id: {}\r\n\r\n",
+                            view(x.id));
+  if (co_await c.stream.write(c.work->out)) {
     co_await relay_tunnel(x, *to);
   } else {
     x.error = "agent-gone";
@@ -64,9 +64,10 @@ net::Task<void> forward_call(Exchange& x, Endpoints endpoints) {
   config.authority = x.destination->target;
   if (config.port == kHttpPort) config.authority.resize(config.authority.rfind(':'));
   Services& services = x.worker.services();
-  Upstream once(config, kOtherLabel,
-                {x.worker.context(), services.upstream_lookups, services.dial, services.stdio,
-                 http::HeadLimits{services.config.limits.header_bytes}});
+  Upstream once(
+      config, kOtherLabel,
+      {x.worker.context(), services.upstream_lookups, services.dial, services.stdio,
+       http::HeadLimits{services.config.limits.header_bytes}, x.worker.upstream_buffers()});
   once.pin(std::move(endpoints));
   // No rule reads the path, so it goes on as it came.
   x.path.forward = x.head.path;

@@ -67,7 +67,7 @@ void add(const Guarded::Guards& more, Guarded::Guards& guards) {
 // Where the arguments of a call inside begin in the body; nothing where they are a text of it.
 std::optional<size_t> inner_arguments(const Exchange& x) {
   if (!x.dispatched || !x.call.args) return std::nullopt;
-  const std::string& body = x.connection.body;
+  const std::string& body = x.connection.work->body;
   const char* at = x.call.args->raw().data();
   const bool inside = std::less_equal<>()(body.data(), at) && at < body.data() + body.size();
   return inside ? std::optional<size_t>(at - body.data()) : std::nullopt;
@@ -170,7 +170,7 @@ bool mirrors_arguments(const http::Fields& fields) {
 bool guard_message(Exchange& x) {
   Guarded& guarded = *x.guarded;
   GuardTools& tools = x.worker.guard_tools();
-  std::string& body = x.connection.body;
+  std::string& body = x.connection.work->body;
   const auto root = tools.json.parse(body);
   if (!root || !root->is_object()) return x.refuse(400, "malformed", "the message is no object");
   MessageArguments arguments(tools, guarded, inner_arguments(x));
@@ -199,7 +199,7 @@ bool guard_message(Exchange& x) {
 
 bool guard_body(Exchange& x) {
   Guarded& guarded = *x.guarded;
-  std::string& body = x.connection.body;
+  std::string& body = x.connection.work->body;
   if (x.body_complete && (!x.body_buffered || body.empty())) return true;
   const GuardedMedia media = media_of(x.head.fields);
   const char* fault = !x.body_buffered                        ? "it is not read"

@@ -36,7 +36,7 @@ policy::Sha256 fingerprint_of(const Exchange& x) {
   if (x.args_sha256) {
     add({reinterpret_cast<const char*>(x.args_sha256->data()), x.args_sha256->size()});
   } else if (x.message == nullptr && x.body_buffered) {
-    add(x.connection.body);
+    add(x.connection.work->body);
   }
   return sha256(text);
 }

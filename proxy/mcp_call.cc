@@ -22,7 +22,7 @@ bool refuse_rpc(Exchange& x, const mcp::Refusal& why) {
 }
 
 void digest_arguments(Exchange& x) {
-  std::string& canonical = x.connection.line;
+  std::string& canonical = x.connection.work->line;
   canonical.clear();
   json::append_canonical(canonical, *x.args);
   x.args_sha256 = sha256(canonical);
@@ -58,7 +58,7 @@ void name_call(Exchange& x, const mcp::Message& message) {
   } else if (method == "prompts/get") {
     x.call.kind = Kind::kPrompt;
   } else if (method == "completion/complete") {
-    name_completion(x, message, x.connection.target);
+    name_completion(x, message, x.connection.work->target);
   } else {
     // Task ids and the like name nothing that rules select.
     x.call.target = {};
@@ -83,8 +83,8 @@ policy::Decision decide_subscriptions(Exchange& x) {
     decision = policy.decide(*x.agent, call);
     if (decision.allowed()) continue;
     x.call.kind = Kind::kResource;
-    x.connection.target = call.target;
-    x.call.target = x.connection.target;
+    x.connection.work->target = call.target;
+    x.call.target = x.connection.work->target;
   }
   return decision;
 }
@@ -172,8 +172,8 @@ net::Task<bool> read_mcp_call(Exchange& x) {
 }
 
 bool read_message(Exchange& x) {
-  mcp::Reader& reader = x.connection.reader;
-  if (!reader.read(x.connection.body, x.head.fields)) return refuse_rpc(x, reader.refusal());
+  mcp::Reader& reader = x.connection.work->reader;
+  if (!reader.read(x.connection.work->body, x.head.fields)) return refuse_rpc(x, reader.refusal());
   if (!well_formed_subscriptions(reader.message())) {
     return refuse_rpc(x, {400, -32602, "resourceSubscriptions and taskIds must be lists of texts",
                           std::string(reader.message().id)});

@@ -11,8 +11,8 @@ namespace reeve {
 // an MCP upstream's endpoint into exchange.call and exchange.message. False: refused.
 net::Task<bool> read_mcp_call(Exchange& exchange);
 
-// Reads connection.body into exchange.call and exchange.message; again after guards have edited it.
-// False: refused.
+// Reads connection.work->body into exchange.call and exchange.message; again after guards have
+// edited it. False: refused.
 bool read_message(Exchange& exchange);
 
 // Decides it: what names a tool, resource or prompt by the rules for it, the protocol's

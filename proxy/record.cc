@@ -206,8 +206,8 @@ std::string_view decision_name(const Exchange& x) {
 }
 
 void write_decision(Exchange& x) {
-  begin_line(x.connection.line, x);
-  TextWriter out(x.connection.line, kUsualLine);
+  begin_line(x.connection.work->line, x);
+  TextWriter out(x.connection.work->line, kUsualLine);
   if (x.args_sha256) hex_member(out, "args_sha256", *x.args_sha256);
   member(out, "decision", decision_name(x));
   member(out, "reason",
@@ -252,8 +252,8 @@ void write_metered(TextWriter& out, const llm::Metered::Settled& settled) {
 }  // namespace
 
 void write_outcome(Exchange& x) {
-  begin_line(x.connection.line, x);
-  TextWriter out(x.connection.line, kUsualLine);
+  begin_line(x.connection.work->line, x);
+  TextWriter out(x.connection.work->line, kUsualLine);
   member(out, "decision", decision_name(x));
   if (x.guarded) write_guarded_result(out, x);
   number(out, "status", static_cast<uint64_t>(x.status));
@@ -265,7 +265,7 @@ void write_outcome(Exchange& x) {
   if (x.metered && x.forwarded) write_metered(out, x.metered->settled);
   number(out, "bytes_in", x.bytes_in);
   number(out, "bytes_out", x.bytes_out);
-  duration(out, "ms", steady_now() - x.started);
+  duration(out, "ms", x.ended() - x.started);
   if (x.forwarded) duration(out, "upstream_ms", x.upstream_ended - x.upstream_started);
 }
 

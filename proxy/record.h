@@ -8,12 +8,12 @@
 
 namespace reeve {
 
-// Writes the members of the `decision` line to connection.line: who, what, decided how and by which
-// rule.
+// Writes the members of the `decision` line to connection.work->line: who, what, decided how and by
+// which rule.
 void write_decision(Exchange& exchange);
 
-// The same for the `outcome` line: what came of it, at what cost. What connection.line holds from
-// the decision on is used again.
+// The same for the `outcome` line: what came of it, at what cost. What connection.work->line holds
+// from the decision on is used again.
 void write_outcome(Exchange& exchange);
 
 // The trace id of a W3C traceparent (version 00): 32 hexadecimal digits, not all zero; else empty.

@@ -118,7 +118,7 @@ bool may_hold_list(const Exchange& x) {
 net::Task<RelayEnd> answer_refused(Exchange& x, UpstreamConnection& from, const BodyReader& body) {
   if (!body.done()) from.stream.close();
   if (!x.body_complete) x.keep_alive = false;
-  std::string& out = x.connection.out;
+  std::string& out = x.connection.work->out;
   out.clear();
   append_refusal(out, x);
   x.answered = true;
@@ -155,7 +155,7 @@ net::Task<RelayEnd> relay_whole(Exchange& x, UpstreamConnection& from, BodyReade
     co_return co_await pass_through(x, from, body, head, message);
   }
   if (rpc && (list || !message.empty())) {
-    const auto root = x.connection.json.parse(message);
+    const auto root = x.connection.work->json.parse(message);
     if (watch->asks() && !watch->answers(root, head.status)) co_return RelayEnd::kRefused;
     if (list) {
       if (!root || !root->is_object()) co_return RelayEnd::kRefused;
@@ -195,7 +195,7 @@ net::Task<RelayEnd> relay_answer(Exchange& x, UpstreamConnection& from, BodyRead
   }
   from.consume(from.parser.head_bytes());
   const std::string_view message = body.take();
-  if (!watch.answers(x.connection.json.parse(message), head.status)) co_return RelayEnd::kRefused;
+  if (!watch.answers(x.connection.work->json.parse(message), head.status)) co_return RelayEnd::kRefused;
   Answer answer(x);
   answer.head(head, http::Framing::kLength, message.size(), {});
   answer.body(message);
@@ -250,7 +250,7 @@ net::Task<RelayEnd> relay_events(Exchange& x, UpstreamConnection& from, BodyRead
                                        x.agent_info()->name);
     }
     if (watch && !event.comment && event.has_data && !event.data.empty()) {
-      const auto root = x.connection.json.parse(event.data);
+      const auto root = x.connection.work->json.parse(event.data);
       bool readable = root && root->is_object();
       const bool passes = readable && watch->passes(*root);
       if (readable) drift.sees_event(*root);

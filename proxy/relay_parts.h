@@ -66,7 +66,7 @@ class BodyReader {
     for (;;) {
       net::ErrorCode ec;
       if (!stream_ && agent_.phase != Phase::kReadOn) {
-        agent_.deadline = steady_now() + idle_;
+        agent_.deadline = steady_coarse() + idle_;
         agent_.phase = Phase::kAnswer;
       }
       const size_t n = co_await from_.fill(ec);
@@ -94,7 +94,7 @@ class BodyReader {
 // Writes an answer to the agent in the framing that suits it.
 class Answer {
  public:
-  explicit Answer(Exchange& x) : x_(x), out_(x.connection.out) { out_.clear(); }
+  explicit Answer(Exchange& x) : x_(x), out_(x.connection.work->out) { out_.clear(); }
 
   void head(const http::ResponseHead& head, http::Framing framing, uint64_t length,
             std::span<const http::Field> extra, std::span<const std::string_view> drop = {}) {

@@ -17,22 +17,30 @@ namespace {
 
 constexpr std::chrono::milliseconds kLinger{1000};
 
-// Reads until a head is whole. The parser's views point into the connection's buffer.
-net::Task<http::Progress> read_head(Worker& worker, Connection& c, http::RequestParser& parser) {
+// Reads until a head is whole. The parser's views point into the connection's buffer. Whoever has
+// sent nothing yet holds no workspace.
+net::Task<http::Progress> read_head(Worker& worker, Connection& c) {
   const LimitsConfig& limits = worker.services().config.limits;
   worker.set_phase(c, Phase::kIdle, limits.idle);
   for (bool first = true;; first = false) {
     if (c.begin != c.end) {
-      if (c.phase == Phase::kIdle) worker.set_phase(c, Phase::kHead, limits.head);
-      const http::Progress progress = parser.parse(c.unread());
+      const http::Progress progress = c.work->parser.parse(c.unread());
       if (progress != http::Progress::kMore) co_return progress;
+      if (c.phase == Phase::kIdle) worker.set_phase(c, Phase::kHead, limits.head);
     } else if (first && !c.inner && worker.services().draining) {
       co_return http::Progress::kMore;
     }
-    if (c.end == c.capacity)
+    if (!c.work) c.work = worker.workspaces().take();
+    if (c.end == c.work->capacity)
       co_return http::Progress::kMore;  // cannot be: the parser's limit is lower
     net::ErrorCode ec;
-    const size_t n = co_await c.stream.read_some(c.buffer.get() + c.end, c.capacity - c.end, ec);
+    size_t n = 0;
+    char* const room = c.work->buffer.get() + c.end;
+    if (!c.stream.read_at_once(room, c.work->capacity - c.end, n, ec)) {
+      if (c.begin == c.end) worker.workspaces().give(std::move(c.work));
+      if (co_await c.stream.wait_to_read() || c.timed_out) co_return http::Progress::kMore;
+      continue;
+    }
     // A read that the deadline's cancel came too late for must not outlive it.
     if (n == 0 || c.timed_out) co_return http::Progress::kMore;
     c.end += n;
@@ -43,29 +51,21 @@ net::Task<http::Progress> read_head(Worker& worker, Connection& c, http::Request
 void refuse_malformed(Worker& worker, Connection& c, const http::Fault& fault) {
   const policy::Time now = wall_now();
   const CallId id = worker.ids().next(now);
-  c.out.clear();
-  append_fault(c.out, fault, id);
+  c.work->out.clear();
+  append_fault(c.work->out, fault, id);
   record_malformed(worker, c, id, now, fault);
-  c.stream.write_now(c.out);
-}
-
-// Gives back what one large call needed: a connection may idle for long.
-void trim(Connection& c) {
-  constexpr size_t kKept = 32 * 1024;
-  for (std::string* scratch : {&c.out, &c.body, &c.line, &c.target}) {
-    if (scratch->capacity() > kKept) std::string().swap(*scratch);
-  }
-  c.reader.trim(kKept);
-  c.json.trim(kKept);
+  c.stream.write_now(c.work->out);
 }
 
 // Lets the agent read the last answer: a close with unread bytes in the kernel would reset it.
 net::Task<void> linger(Worker& worker, Connection& c) {
   c.stream.shutdown_send();
   worker.set_phase(c, Phase::kLinger, kLinger);
+  if (!c.work) c.work = worker.workspaces().take();
   for (;;) {
     net::ErrorCode ec;
-    if (co_await c.stream.read_some(c.buffer.get(), c.capacity, ec) == 0 || c.timed_out) break;
+    if (co_await c.stream.read_some(c.work->buffer.get(), c.work->capacity, ec) == 0) break;
+    if (c.timed_out) break;
   }
 }
 
@@ -106,13 +106,12 @@ net::Task<bool> secure(Worker& worker, Connection& c, const tls::Credentials& cr
 
 net::Task<void> run_session(Worker& worker, std::shared_ptr<Connection> connection) {
   Connection& c = *connection;
-  http::RequestParser parser({worker.services().config.limits.header_bytes});
   const tls::Credentials* credentials = worker.services().transport.listener(c.listener.name);
   const bool shakes = credentials && !c.inner;
   if (shakes && !co_await secure(worker, c, *credentials)) co_return c.stream.close();
   for (;;) {
-    parser.reset();
-    const http::Progress progress = co_await read_head(worker, c, parser);
+    if (c.work) c.work->parser.reset();
+    const http::Progress progress = co_await read_head(worker, c);
     if (progress == http::Progress::kMore) {
       if (c.timed_out && c.phase == Phase::kHead) {
         refuse_malformed(worker, c, {408, "the request's head took too long"});
@@ -120,28 +119,31 @@ net::Task<void> run_session(Worker& worker, std::shared_ptr<Connection> connecti
       break;
     }
     if (progress == http::Progress::kFault) {
-      refuse_malformed(worker, c, parser.fault());
+      refuse_malformed(worker, c, c.work->parser.fault());
       co_await linger(worker, c);
       break;
     }
-    c.begin += parser.head_bytes();
-    Exchange exchange(worker, c, parser.head());
+    c.begin += c.work->parser.head_bytes();
+    Exchange exchange(worker, c, c.work->parser.head());
     {
       const Turn::Call under_way(worker.turn());
       co_await handle(exchange);
     }
-    trim(c);
+    c.work->trim();
     if (!exchange.keep_alive) {
       if (c.stream.is_open() && !c.agent_gone) co_await linger(worker, c);
       break;
     }
     // What is left belongs to the next request: to the front with it.
     const size_t left = c.end - c.begin;
-    if (left > 0 && c.begin > 0) std::memmove(c.buffer.get(), c.buffer.get() + c.begin, left);
+    char* const front = c.work->buffer.get();
+    if (left > 0 && c.begin > 0) std::memmove(front, front + c.begin, left);
     c.begin = 0;
     c.end = left;
   }
   c.stream.close();
+  c.begin = c.end = 0;
+  if (c.work) worker.workspaces().give(std::move(c.work));
 }
 
 }  // namespace reeve

@@ -53,8 +53,8 @@ class Tunnel {
         if (strict_) start_down();
         Way up{c_.stream,
                to_,
-               c_.buffer.get() + c_.begin,
-               c_.capacity - c_.begin,
+               c_.work->buffer.get() + c_.begin,
+               c_.work->capacity - c_.begin,
                c_.end - c_.begin,
                x_.bytes_in,
                "agent-gone",
@@ -127,8 +127,8 @@ class Tunnel {
         touched();
       }
       net::ErrorCode ec;
-      const size_t n =
-          co_await c_.stream.read_some(c_.buffer.get() + c_.end, c_.capacity - c_.end, ec);
+      const size_t n = co_await c_.stream.read_some(c_.work->buffer.get() + c_.end,
+                                                    c_.work->capacity - c_.end, ec);
       if (n == 0 && ec != net::asio::error::eof) co_return broke("agent-gone");
       if (n == 0) {
         if (strict_ || c_.begin != c_.end) co_return cut("client-hello");

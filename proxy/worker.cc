@@ -31,6 +31,8 @@ constexpr size_t kMostReadingOn = 256;  // answers whose agents have gone
 Worker::Worker(Services& services, std::shared_ptr<const Snapshot> snapshot)
     : services_(services),
       metrics_(services.metrics.add_shard()),
+      workspaces_(services.config.limits.header_bytes),
+      upstream_buffers_(services.config.limits.header_bytes + kBodyRoom),
       turn_(services.journal, context_),
       snapshot_(std::move(snapshot)),
       overload_(services.descriptors.turned_away),
@@ -39,7 +41,7 @@ Worker::Worker(Services& services, std::shared_ptr<const Snapshot> snapshot)
     upstreams_.push_back(std::make_unique<Upstream>(
         config, services_.metrics.intern(config.name),
         UpstreamMeans{context_, services_.upstream_lookups, services_.dial, services_.stdio,
-                      http::HeadLimits{services_.config.limits.header_bytes}},
+                      http::HeadLimits{services_.config.limits.header_bytes}, upstream_buffers_},
         services_.transport.upstream(config.name)));
     upstream_by_name_[config.name] = upstreams_.back().get();
   }
@@ -101,7 +103,29 @@ void Worker::start() {
     net::spawn(context_, accept(acceptor, *listener), report("a listener"));
   }
   net::spawn(context_, sweep(), report("the sweep"));
-  thread_ = std::thread([this] { context_.run(); });
+  thread_ = std::thread([this] { run(); });
+}
+
+// A worker that spins takes what has come at once, and gives way to others only after nothing has
+// for `busy_poll`: waking a thread costs more than all of a call's work.
+void Worker::run() {
+  const auto spin = services_.config.busy_poll;
+  if (spin.count() == 0) {
+    context_.run();
+    return;
+  }
+  net::Loop& loop = net::Loop::of(context_);
+  while (!context_.stopped()) {
+    if (context_.run_one() == 0) return;
+    for (Steady last = steady_now(); !context_.stopped();) {
+      const bool any = loop.look();
+      if (context_.poll() > 0 || any) {
+        last = steady_now();
+      } else if (steady_now() - last > spin) {
+        break;
+      }
+    }
+  }
 }
 
 void Worker::join() {
@@ -117,7 +141,7 @@ void Worker::set_phase(Connection& connection, Phase phase, std::chrono::millise
   connection.phase = phase;
   connection.timed_out = false;
   connection.given_up = connection.agent_gone;
-  connection.phase_since = steady_now();
+  connection.phase_since = steady_coarse();
   connection.deadline = connection.phase_since + limit;
 }
 
@@ -158,8 +182,7 @@ bool Worker::has_room(Steady now) {
 }
 
 void Worker::admit(net::Socket socket, const ListenerConfig& listener) {
-  const size_t buffer_bytes = services_.config.limits.header_bytes + kBodyRoom;
-  auto connection = std::make_shared<Connection>(std::move(socket), listener, buffer_bytes);
+  auto connection = std::make_shared<Connection>(std::move(socket), listener);
   net::ErrorCode ec;
   if (listener.address.is_unix()) {
     connection->uid = net::peer_uid(connection->stream.native_handle());
@@ -175,8 +198,7 @@ std::optional<net::Stream> Worker::open_inner(const Peer& peer) {
   if (!has_room(steady_now()) || ::socketpair(AF_UNIX, kind, 0, ends) != 0) return std::nullopt;
   const net::Socket::protocol_type protocol(AF_UNIX, 0);
   auto connection =
-      std::make_shared<Connection>(net::Socket(context_, protocol, ends[0]), *peer.listener,
-                                   services_.config.limits.header_bytes + kBodyRoom);
+      std::make_shared<Connection>(net::Socket(context_, protocol, ends[0]), *peer.listener);
   connection->inner = true;
   connection->loopback = peer.loopback;
   connection->uid = peer.uid;

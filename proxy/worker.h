@@ -59,11 +59,14 @@ class Worker {
   bool read_on(Connection& connection);
   void end_read_on(Connection& connection);
   void set_phase(Connection& connection, Phase phase, std::chrono::milliseconds limit);
+  Workspaces& workspaces() { return workspaces_; }
+  Buffers& upstream_buffers() { return upstream_buffers_; }
   // The other end of a connection inside the process, on which calls are made as `peer`, each as
   // any other. Nothing when there is no room for one more.
   std::optional<net::Stream> open_inner(const Peer& peer);
 
  private:
+  void run();
   net::ErrorCode bind(net::Acceptor& acceptor, const Address& at) const;
   net::Task<void> accept(net::Acceptor& acceptor, const ListenerConfig& listener);
   net::Task<void> sweep();
@@ -79,6 +82,8 @@ class Worker {
   Services& services_;
   Metrics::Shard& metrics_;
   IdSource ids_;
+  Workspaces workspaces_;
+  Buffers upstream_buffers_;
   // Sockets are touched on this thread only; posts come from others.
   net::asio::io_context context_{BOOST_ASIO_CONCURRENCY_HINT_UNSAFE_IO};
   Turn turn_;

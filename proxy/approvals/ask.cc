@@ -173,7 +173,7 @@ net::Task<bool> wait_for_people(Exchange& x) {
   if (rules.empty()) co_return x.refuse(403, kReason, "Denied: no rule says who is to be asked");
   asked.held = std::make_shared<Held>(x.worker.context(),
                                       x.message ? request_key(x, x.message->id) : std::string());
-  const size_t bytes = x.connection.capacity + x.connection.body.size();
+  const size_t bytes = x.connection.work->capacity + x.connection.work->body.size();
   if (desk(x).take_place(bytes, config.held, config.held_bytes)) {
     asked.place = Place(desk(x), bytes);
   }

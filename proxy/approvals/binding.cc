@@ -68,7 +68,8 @@ std::string digest_of(const Exchange& x) {
     if (x.metered) return hex(sha256("path:" + x.path.match + "\n", canonical));
     return hex(sha256(canonical));
   }
-  return hex(sha256(x.body_buffered ? std::string_view(x.connection.body) : std::string_view{}));
+  return hex(
+      sha256(x.body_buffered ? std::string_view(x.connection.work->body) : std::string_view{}));
 }
 
 // What a pinned tool is now, as as_pinned() has found: what its lock says.

@@ -42,10 +42,10 @@ bool take_request_state(Exchange& x) {
     x.asked = std::make_unique<Asked>();
     x.asked->presented_id = state.substr(kPrefix.size(), dot - kPrefix.size());
     if (dot != state.npos) x.asked->presented_nonce = state.substr(dot + 1);
-    std::string body = without(x.connection.body, member);
-    x.connection.body.swap(body);
-    mcp::Reader& reader = x.connection.reader;
-    if (!reader.read(x.connection.body, x.head.fields)) {
+    std::string body = without(x.connection.work->body, member);
+    x.connection.work->body.swap(body);
+    mcp::Reader& reader = x.connection.work->reader;
+    if (!reader.read(x.connection.work->body, x.head.fields)) {
       x.refuse(400, "malformed", reader.refusal().message);
       x.refusal->rpc = reader.refusal();
       return false;

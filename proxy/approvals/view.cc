@@ -32,7 +32,7 @@ std::string arguments_of(const Exchange& x) {
   } else if (x.message && x.message->params) {
     json::append_canonical(text, *x.message->params);
   } else if (x.message == nullptr && x.body_buffered) {
-    text = x.connection.body;
+    text = x.connection.work->body;
   }
   return text;
 }

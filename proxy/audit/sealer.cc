@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "proxy/audit/files.h"
@@ -15,6 +16,10 @@ namespace {
 
 constexpr std::chrono::milliseconds kLook{200};
 constexpr std::chrono::seconds kSealEvery{1};
+// While a disk is synced, writes to the same file wait (ext4: for the commit that holds its inode).
+// So that this is under half a percent of the time, a slow disk is synced less often.
+constexpr int kSyncShare = 200;
+constexpr std::chrono::seconds kSealAtLeastEvery{10};
 constexpr std::chrono::seconds kLookAfter{1};
 constexpr std::chrono::seconds kPruneEvery{60};
 
@@ -68,7 +73,7 @@ void Sealer::look(bool last) {
   // A sync holds up the writes that come meanwhile, so there is none that is not needed. What was
   // written before this sealer began, it finds at its first look.
   const uint64_t lines = journal_.lines();
-  const bool seals = lines != sealed_lines_ && (last || now - sealed_at_ >= kSealEvery);
+  const bool seals = lines != sealed_lines_ && (last || now - sealed_at_ >= seal_every_);
   const bool prunes = options_.keep.count() > 0 && now - pruned_at_ >= kPruneEvery && !last;
   if (!seals && !prunes) return;
   auto head = journal_.sync_head();
@@ -76,7 +81,11 @@ void Sealer::look(bool last) {
     if (healthy_.exchange(false)) log(LogLevel::kError, head.error().message);
     return;
   }
-  if (seals && seal(*head, wall_now())) sealed_lines_ = lines;
+  if (seals) {
+    if (seal(*head, wall_now())) sealed_lines_ = lines;
+    const Steady::duration took = steady_now() - now;
+    seal_every_ = std::clamp<Steady::duration>(took * kSyncShare, kSealEvery, kSealAtLeastEvery);
+  }
   if (prunes) {
     pruned_at_ = now;
     prune(*head, wall_now());

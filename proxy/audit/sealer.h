@@ -49,6 +49,7 @@ class Sealer {
   const SealerOptions options_;
   std::atomic<bool> healthy_{true};
   Steady sealed_at_{}, looked_after_{}, pruned_at_{};
+  Steady::duration seal_every_{};
   std::optional<uint64_t> sealed_lines_;  // of journal_.lines(), all of which are sealed
   std::mutex mutex_;
   std::condition_variable wake_;

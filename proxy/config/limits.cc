@@ -1,8 +1,9 @@
-// `limits`, `dial` and `threads`: how much, how long, how far.
+// `limits`, `dial`, `threads` and `busy_poll`: how much, how long, how far.
 #include <fmt/format.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <charconv>
 
 #include "proxy/config/sections.h"
 
@@ -52,6 +53,23 @@ void read_threads(Reader& r, const yaml::Node& node, Config& config) {
   const size_t found = r.number(node, 0, 256);
   const long cores = ::sysconf(_SC_NPROCESSORS_ONLN);
   config.threads = static_cast<unsigned>(found != 0 ? found : std::max(1L, cores));
+}
+
+// Longer than a wake-up takes, it would only burn its core.
+void read_busy_poll(Reader& r, const yaml::Node& node, Config& config) {
+  constexpr std::string_view kUnit = "us";
+  constexpr uint64_t kMost = 10'000;
+  const std::string value = r.text(node);
+  uint64_t number = 0;
+  const auto [end, ec] = std::from_chars(value.data(), value.data() + value.size(), number);
+  if (ec != std::errc{} || std::string_view(end, value.data() + value.size()) != kUnit ||
+      number > kMost) {
+    r.error(node.mark, fmt::format("`{}` is no time to look for work; write microseconds up to "
+                                   "{}, such as 50us, or 0us for none",
+                                   value, kMost));
+    return;
+  }
+  config.busy_poll = std::chrono::microseconds(number);
 }
 
 }  // namespace reeve::config

@@ -16,6 +16,7 @@ void read_limits(Reader& r, const yaml::Node& node, Config& config);
 void read_approvals(Reader& r, const yaml::Node& node, Config& config);
 void read_dial(Reader& r, const yaml::Node& node, Config& config);
 void read_threads(Reader& r, const yaml::Node& node, Config& config);
+void read_busy_poll(Reader& r, const yaml::Node& node, Config& config);
 
 }  // namespace reeve::config
 

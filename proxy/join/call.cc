@@ -98,8 +98,8 @@ net::Task<bool> Call::read_post() {
     x_.refusal->rpc = mcp::Refusal{x_.refusal->status, code, x_.refusal->detail, "null"};
     co_return false;
   }
-  mcp::Reader& reader = x_.connection.reader;
-  if (!reader.read(x_.connection.body, x_.head.fields)) {
+  mcp::Reader& reader = x_.connection.work->reader;
+  if (!reader.read(x_.connection.work->body, x_.head.fields)) {
     const mcp::Refusal& why = reader.refusal();
     x_.refuse(why.http_status, "malformed", why.message);
     x_.refusal->rpc = why;
@@ -149,7 +149,7 @@ bool Call::find_response() {
   }
   Edits edits;
   edits.replace(*message().id_value, opened->raw);
-  body_ = edits.apply(x_.connection.body);
+  body_ = edits.apply(x_.connection.work->body);
   return go_to(opened->upstream, {});
 }
 
@@ -173,7 +173,7 @@ bool Call::find_notification() {
     if (opened && is_mcp(opened->upstream)) {
       Edits edits;
       edits.replace(*token, opened->raw);
-      body_ = edits.apply(x_.connection.body);
+      body_ = edits.apply(x_.connection.work->body);
       return go_to(opened->upstream, {});
     }
     return refuse_rpc(400, kInvalidParams, "no server has asked for this progress", "malformed");
@@ -295,7 +295,7 @@ net::Task<void> Call::answer(int status, std::string_view body,
     x_.keep_alive = false;
     co_return;
   }
-  std::string& out = x_.connection.out;
+  std::string& out = x_.connection.work->out;
   out.clear();
   http::write_response(out, status, body.empty() ? "" : "application/json", body, extra,
                        x_.keep_alive, false);

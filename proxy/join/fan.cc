@@ -57,12 +57,13 @@ std::shared_ptr<Round> Call::round_of(const std::vector<std::string>& upstreams)
     Asked asked;
     asked.upstream = each;
     asked.key = key_;
-    if (x_.message) asked.body = translator(each).request(x_.connection.body, message(), {});
+    if (x_.message) asked.body = translator(each).request(x_.connection.work->body, message(), {});
     if (modern()) {
       Translator bridged = translator(each);
       bridged.bridge();
       asked.bridged_key = std::to_string(shared().next_id.fetch_add(1, std::memory_order_relaxed));
-      asked.bridged_body = bridged.request(x_.connection.body, message(), {}, asked.bridged_key);
+      asked.bridged_body =
+          bridged.request(x_.connection.work->body, message(), {}, asked.bridged_key);
     }
     round->asked.push_back(std::move(asked));
   }

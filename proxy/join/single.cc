@@ -79,7 +79,7 @@ net::Task<void> Call::run_single() {
     if (!key_.empty()) single.translator.expect(key_of(single), shown_of(single), read);
     std::string body = body_;
     if (x_.message && body.empty()) {
-      body = single.translator.request(x_.connection.body, message(), name_, single.id);
+      body = single.translator.request(x_.connection.work->body, message(), name_, single.id);
     }
     const uint64_t generation = single.via ? single.via->way(upstream_).generation : 0;
     Part part(x_.worker, asker_.caller);
@@ -146,7 +146,7 @@ net::Task<void> Call::pass_on(Part& part, Single& single) {
   }
   std::string changed;
   if (part.is_json()) {
-    json::Parser& parser = x_.connection.json;
+    json::Parser& parser = x_.connection.work->json;
     const Fate fate = single.translator.message(parser, *text, changed);
     const bool plain = part.status() >= 400 && is_plain_error(parser, *text);
     if (fate == Fate::kDrop && !plain) {
@@ -163,7 +163,7 @@ net::Task<void> Call::pass_on(Part& part, Single& single) {
   anew.status = part.status();
   anew.fields = fields_of(part);
   static constexpr std::string_view kDrop[] = {"mcp-session-id"};
-  std::string& out = x_.connection.out;
+  std::string& out = x_.connection.work->out;
   out.clear();
   x_.status = part.status();
   http::write_response_head(out, anew.status, {}, anew.fields, kDrop, {}, http::Framing::kLength,
@@ -183,7 +183,7 @@ net::Task<void> Call::pass_events(Part& part, Single& single) {
   StreamWriter writer(x_);
   if (!co_await writer.head(part.status(), fields_of(part))) co_return;
   mcp::EventStreamParser events(x_.worker.services().config.limits.body_bytes);
-  json::Parser& parser = x_.connection.json;
+  json::Parser& parser = x_.connection.work->json;
   std::string written, changed, id;
   const auto on_event = [&](const mcp::Event& event) {
     mcp::Event out = event;

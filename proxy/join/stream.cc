@@ -46,7 +46,7 @@ void Call::start_streams(const std::shared_ptr<Funnel>& funnel, uint64_t& openin
 // What each upstream is asked for: of the URIs, those that are its own.
 std::vector<Subscription> Call::subscriptions() const {
   std::vector<Subscription> all;
-  const std::string body = x_.connection.body;
+  const std::string body = x_.connection.work->body;
   for (const std::string& upstream : usable_) {
     Subscription each;
     each.upstream = upstream;

@@ -19,7 +19,7 @@ class StreamWriter {
                        std::span<const http::Field> extra = {}) {
     chunked_ = x_.head.minor_version != 0;
     if (!chunked_ || x_.worker.services().draining) x_.keep_alive = false;
-    std::string& out = x_.connection.out;
+    std::string& out = x_.connection.work->out;
     out.clear();
     static constexpr std::string_view kDrop[] = {"mcp-session-id"};
     http::write_response_head(out, status, {}, fields, kDrop, extra,
@@ -31,7 +31,7 @@ class StreamWriter {
   }
   // The answer's end comes with it where `last`.
   net::Task<bool> write(std::string_view data, bool last = false) {
-    std::string& out = x_.connection.out;
+    std::string& out = x_.connection.work->out;
     out.clear();
     x_.bytes_out += data.size();
     if (!data.empty() && chunked_) http::write_chunk_header(out, data.size());
@@ -49,8 +49,8 @@ class StreamWriter {
  private:
   net::Task<bool> send() {
     const bool sent =
-        x_.connection.out.empty() ||
-        (!x_.connection.agent_gone && co_await x_.connection.stream.write(x_.connection.out));
+        x_.connection.work->out.empty() ||
+        (!x_.connection.agent_gone && co_await x_.connection.stream.write(x_.connection.work->out));
     if (!sent) x_.keep_alive = false;
     co_return sent;
   }

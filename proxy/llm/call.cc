@@ -22,10 +22,10 @@ Endpoint endpoint_of_call(const Exchange& x) {
 }
 
 std::optional<json::Value> parse(Exchange& x) {
-  auto root = x.connection.json.parse(x.connection.body);
+  auto root = x.connection.work->json.parse(x.connection.work->body);
   if (!root) {
     x.refuse(400, "malformed",
-             fmt::format("the body is no strict JSON: {}", x.connection.json.error().what));
+             fmt::format("the body is no strict JSON: {}", x.connection.work->json.error().what));
   }
   return root;
 }
@@ -89,22 +89,22 @@ net::Task<bool> read_call(Exchange& x) {
   const Endpoint endpoint = endpoint_of_call(x);
   auto root = parse(x);
   if (!root) co_return false;
-  auto request = read_request(*root, endpoint, x.connection.body.size());
+  auto request = read_request(*root, endpoint, x.connection.work->body.size());
   if (!request) co_return refuse(x, request.error());
   const bool asks = request->stream && !request->asks_for_usage && takes_stream_options(endpoint);
   if (asks) {
-    x.connection.body = ask_for_usage(x.connection.body, *root);
+    x.connection.work->body = ask_for_usage(x.connection.work->body, *root);
     root = parse(x);
     if (!root) co_return false;
     // What is judged is what will be sent.
-    const auto edited = read_request(*root, endpoint, x.connection.body.size());
+    const auto edited = read_request(*root, endpoint, x.connection.work->body.size());
     if (!edited) co_return refuse(x, edited.error());
     if (!edited->asks_for_usage || edited->model != request->model) {
       co_return x.refuse(400, "malformed", "the body has two readings");
     }
   }
   x.args = root;
-  std::string& canonical = x.connection.line;
+  std::string& canonical = x.connection.work->line;
   canonical.clear();
   json::append_canonical(canonical, *x.args);
   x.args_sha256 = sha256(canonical);

@@ -97,7 +97,7 @@ Task<size_t> Stream::read_some(char* data, size_t size, ErrorCode& ec) {
   ec = {};
   size_t got = 0;
   while (!read_at_once(data, size, got, ec)) {
-    if (co_await watch_->next(wants_write_ ? kWritable : kReadable)) {
+    if (co_await wait_to_read()) {
       ec = asio::error::operation_aborted;
       co_return 0;
     }

@@ -45,6 +45,9 @@ class Stream {
 
   // read_some() without waiting: false when there is nothing yet, and then read_some() waits.
   bool read_at_once(char* data, size_t size, size_t& got, ErrorCode& ec);
+  // To be awaited after read_at_once() has found nothing, by who needs no room until there is
+  // something. True: closed or cancelled.
+  auto wait_to_read() { return watch_->next(wants_write_ ? kWritable : kReadable); }
 
   // All of `bytes`, which must live until this returns. Sends at once and only waits when the
   // kernel's buffer is full. False on error.

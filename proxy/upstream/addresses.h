@@ -28,6 +28,7 @@ struct UpstreamMeans {
   const DialRules& dial;
   stdio::Server& servers;  // those that are started by a command
   http::HeadLimits limits;
+  Buffers& buffers;  // of more bytes than a head may have
 };
 
 class Addresses {

@@ -8,7 +8,6 @@
 namespace reeve {
 namespace {
 
-constexpr size_t kBodyRoom = 16 * 1024;
 // Node's servers close idle connections after 5 s without saying so in HTTP.
 constexpr std::chrono::milliseconds kIdle{4000};
 
@@ -45,12 +44,8 @@ std::chrono::milliseconds keep_alive_time(const http::Fields& fields) {
 }
 
 UpstreamConnection::UpstreamConnection(net::Stream opened, std::shared_ptr<UpstreamAddress> to,
-                                       const http::HeadLimits& limits)
-    : stream(std::move(opened)),
-      address(std::move(to)),
-      parser(limits),
-      buffer(new char[limits.head_bytes + kBodyRoom]),
-      capacity(limits.head_bytes + kBodyRoom) {
+                                       const http::HeadLimits& limits, Buffers& from)
+    : stream(std::move(opened)), address(std::move(to)), parser(limits), buffers(from) {
   ++address->open;
 }
 
@@ -69,15 +64,30 @@ void UpstreamConnection::consume(size_t bytes) {
   if (begin == end) begin = end = 0;
 }
 
+void UpstreamConnection::rest() {
+  begin = end = 0;
+  if (buffer) buffers.give(std::move(buffer));
+}
+
 net::Task<size_t> UpstreamConnection::fill(net::ErrorCode& ec) {
-  if (end == capacity && begin > 0) {
-    std::memmove(buffer.get(), buffer.get() + begin, end - begin);
-    end -= begin;
-    begin = 0;
+  for (;;) {
+    if (!buffer) buffer = buffers.take();
+    if (end == buffers.bytes() && begin > 0) {
+      std::memmove(buffer.get(), buffer.get() + begin, end - begin);
+      end -= begin;
+      begin = 0;
+    }
+    size_t n = 0;
+    if (stream.read_at_once(buffer.get() + end, buffers.bytes() - end, n, ec)) {
+      end += n;
+      co_return n;
+    }
+    if (begin == end) rest();
+    if (co_await stream.wait_to_read()) {
+      ec = net::asio::error::operation_aborted;
+      co_return 0;
+    }
   }
-  const size_t n = co_await stream.read_some(buffer.get() + end, capacity - end, ec);
-  end += n;
-  co_return n;
 }
 
 }  // namespace reeve

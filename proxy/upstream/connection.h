@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "proxy/buffers.h"
 #include "proxy/clock.h"
 #include "proxy/http/parser.h"
 #include "proxy/net/stream.h"
@@ -28,22 +29,25 @@ struct UpstreamAddress : std::enable_shared_from_this<UpstreamAddress> {
 
 struct UpstreamConnection {
   UpstreamConnection(net::Stream opened, std::shared_ptr<UpstreamAddress> to,
-                     const http::HeadLimits& limits);
+                     const http::HeadLimits& limits, Buffers& from);
   ~UpstreamConnection();
 
   std::string_view unread() const { return {buffer.get() + begin, end - begin}; }
   void consume(size_t bytes);
   // Makes room and reads once. 0 at the end or on an error.
   net::Task<size_t> fill(net::ErrorCode& ec);
-  bool full() const { return begin == 0 && end == capacity; }
+  bool full() const { return begin == 0 && end == buffers.bytes(); }
+  // Gives its room back, until the next fill(). Requires that nothing is unread.
+  void rest();
   // To be called when a head is complete, while its fields can still be read.
   void remember_head();
 
   net::Stream stream;
   const std::shared_ptr<UpstreamAddress> address;
   http::ResponseParser parser;
-  std::unique_ptr<char[]> buffer;
-  size_t capacity, begin = 0, end = 0;
+  Buffers& buffers;
+  std::unique_ptr<char[]> buffer;  // null until something has come
+  size_t begin = 0, end = 0;
   bool reused = false;
   bool probes = false;                    // its call is the one that tries an ejected address
   std::chrono::milliseconds keep_for{0};  // as the upstream announced, or a guess

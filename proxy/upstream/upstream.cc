@@ -163,8 +163,8 @@ net::Task<Upstream::Reached> Upstream::connect(Connection& caller, Tries& tries)
     const bool probes = address->health.begin(now);
     auto stream = co_await connect_to(address->endpoint, caller, now + share(tries, now));
     if (stream) {
-      auto connection =
-          std::make_unique<UpstreamConnection>(std::move(*stream), address, means_.limits);
+      auto connection = std::make_unique<UpstreamConnection>(std::move(*stream), address,
+                                                             means_.limits, means_.buffers);
       connection->probes = probes;
       co_return connection;
     }
@@ -224,6 +224,7 @@ void Upstream::keep(std::unique_ptr<UpstreamConnection> connection, Steady now) 
   const bool unasked = connection->begin != connection->end;
   if (unasked || connection->keep_for.count() == 0 || address.gone) return;
   if (!address.health.wanted(now) || idle() >= config_.idle_connections) return;
+  connection->rest();
   connection->idle_until = now + connection->keep_for;
   address.idle.push_back(std::move(connection));
 }

@@ -40,10 +40,8 @@ const cases = [
     {config: {upstream: {}}, message: /reeve\.yaml:\d+:\d+: error: .*`upstream`.*`upstreams`/}
   ],
   [
-    'a known key of later versions', {
-      config: {busy_poll: '0us'},
-      message: /reeve\.yaml:\d+:\d+: error: `busy_poll` is not yet supported/
-    }
+    'a known key of later versions',
+    {config: {fleet: {}}, message: /reeve\.yaml:\d+:\d+: error: `fleet` is not yet supported/}
   ],
   [
     'a duplicate key', {

@@ -15,7 +15,7 @@ namespace reeve {
 
 struct UpstreamBench {
   std::unique_ptr<Connection> caller() {
-    return std::make_unique<Connection>(net::Socket(context), listener, 16);
+    return std::make_unique<Connection>(net::Socket(context), listener);
   }
   // Runs until the task and everything it began has ended.
   void run(net::Task<void> task) {
@@ -25,7 +25,9 @@ struct UpstreamBench {
     context.restart();
     if (failure) std::rethrow_exception(failure);
   }
-  UpstreamMeans means() { return {context, lookups, dial, servers, http::HeadLimits{1024}}; }
+  UpstreamMeans means() {
+    return {context, lookups, dial, servers, http::HeadLimits{1024}, buffers};
+  }
 
   net::asio::io_context context{1};
   ListenerConfig listener;
@@ -33,6 +35,7 @@ struct UpstreamBench {
   Lookups lookups;
   DialRules dial{wiring};
   stdio::Server servers{wiring};
+  Buffers buffers{4096};
 };
 
 // Listens on an address of loopback, and lets the kernel accept.
