@@ -169,6 +169,7 @@ net::Task<bool> read_mcp_call(Exchange& x) {
 
 bool read_message(Exchange& x) {
   mcp::Reader& reader = x.connection.reader;
+  x.call.args = nullptr;  // of a message that was there before
   if (!reader.read(x.connection.body, x.head.fields)) return refuse_rpc(x, reader.refusal());
   if (!well_formed_subscriptions(reader.message())) {
     return refuse_rpc(x, {400, -32602, "resourceSubscriptions must be a list of URIs",

@@ -94,21 +94,6 @@ class Printer {
   uint64_t printed_ = 0;
 };
 
-bool is_at(const std::string& path, int fd) {
-  struct stat named{}, mine{};
-  return ::stat(path.c_str(), &named) == 0 && ::fstat(fd, &mine) == 0 &&
-         named.st_ino == mine.st_ino && named.st_dev == mine.st_dev;
-}
-
-// The file that follows the one that is read; it may have been rotated away, and others since.
-std::string file_after(const std::string& path, int fd) {
-  const auto rotated = audit::rotated_files(path);
-  for (size_t i = rotated.size(); i-- > 0;) {
-    if (is_at(rotated[i].path, fd)) return i + 1 < rotated.size() ? rotated[i + 1].path : path;
-  }
-  return path;
-}
-
 // Returns when no more are wanted.
 void follow(const std::string& path, uint64_t from, audit::Searcher& searcher,
             const audit::Searcher::Sink& sink, Printer& printer) {
@@ -116,7 +101,7 @@ void follow(const std::string& path, uint64_t from, audit::Searcher& searcher,
   reader->open(path, from);
   for (;;) {
     // Looked at before reading: what is no longer current is read to its end.
-    const bool current = is_at(path, reader->fd());
+    const bool current = audit::is_at(path, reader->fd());
     for (std::string_view text; reader->next(text, false);) {
       if (!searcher.look_at(text, sink)) return;
     }
@@ -124,8 +109,8 @@ void follow(const std::string& path, uint64_t from, audit::Searcher& searcher,
     if (!current) {
       auto next = std::make_unique<audit::LineReader>();
       // Opened before asking again: the answer is the same when nothing was rotated meanwhile.
-      const std::string file = file_after(path, reader->fd());
-      if (next->open(file) && file_after(path, reader->fd()) == file) {
+      const std::string file = audit::file_after(path, reader->fd());
+      if (next->open(file) && audit::file_after(path, reader->fd()) == file) {
         reader = std::move(next);
         continue;
       }
