@@ -20,6 +20,7 @@
 #include "proxy/console/rules.h"
 #include "proxy/log.h"
 #include "proxy/policy_files.h"
+#include "proxy/recorded_arguments.h"
 #include "proxy/store/sqlite_store.h"
 #include "proxy/version.h"
 
@@ -93,6 +94,7 @@ App::App(Config config, store::StateFolder folder, Record record,
          std::shared_ptr<const policy::PolicySet> policy, Pins pins)
     : config_(std::move(config)),
       folder_(std::move(folder)),
+      sinks_(std::move(record.sinks)),
       journal_(std::move(record.journal)),
       start_members_(std::move(record.start_members)),
       treasury_(std::move(treasury)),
@@ -103,14 +105,9 @@ App::App(Config config, store::StateFolder folder, Record record,
                 {},      {},           {},        {}},
       watch_timer_(context_),
       drain_timer_(context_) {
-  audit::SealerOptions sealing{.path = config_.audit.path, .keep = config_.audit.keep};
-  if (config_.audit.anchor_to_stdout) {
-    sealing.anchor = [](const std::string& line) {
-      fmt::print("{}\n", line);
-      std::fflush(stdout);
-    };
-  }
+  const audit::SealerOptions sealing{.path = config_.audit.path, .keep = config_.audit.keep};
   sealer_ = std::make_unique<audit::Sealer>(*journal_, std::move(record.sealing), sealing);
+  if (sinks_) sinks_->start(*journal_);
   treasury_->listen([journal = journal_.get()](const policy::Notice& notice) {
     journal->append("budget", budget_members(notice), wall_now());
   });
@@ -136,7 +133,11 @@ App::App(Config config, store::StateFolder folder, Record record,
   }
 }
 
-App::~App() = default;
+// The sinks read what the journal says it has.
+App::~App() {
+  journal_->finish();
+  if (sinks_) sinks_->stop();
+}
 
 std::shared_ptr<const Snapshot> App::make_snapshot(std::shared_ptr<const policy::PolicySet> policy,
                                                    Pins pins) {
@@ -153,6 +154,7 @@ std::shared_ptr<const Snapshot> App::make_snapshot(std::shared_ptr<const policy:
       snapshot->model_labels.emplace(name, metrics_.intern(name));
     }
   }
+  snapshot->rules_record_bodies = rules_record_body(*policy);
   snapshot->policy = std::move(policy);
   return snapshot;
 }
@@ -200,6 +202,7 @@ int App::run() {
   journal_->append("stop", {}, wall_now());
   journal_->finish();
   sealer_.reset();
+  if (sinks_) sinks_->stop();
   log(LogLevel::kInfo, "stopped");
   return 0;
 }
@@ -324,6 +327,7 @@ Gauges App::gauges() {
   }
   g.audit_lines = journal_->lines();
   g.audit_errors = journal_->errors();
+  if (sinks_) g.sinks = sinks_->gauges();
   g.reloads_ok = reloads_ok_;
   g.reloads_failed = reloads_failed_;
   g.tls_reloads_ok = services_.transport.reloads_ok();
@@ -373,6 +377,9 @@ AdminViews App::views() {
   views.not_ready = [this]() -> std::optional<std::string> {
     if (services_.draining) return "draining";
     if (!journal_->healthy()) return "the record cannot be written";
+    if (sinks_) {
+      if (auto trouble = sinks_->trouble()) return trouble;
+    }
     return treasury_->trouble();
   };
   views.agents = [this] {

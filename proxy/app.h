@@ -10,6 +10,7 @@
 
 #include "proxy/admin.h"
 #include "proxy/audit/sealer.h"
+#include "proxy/audit/sinks.h"
 #include "proxy/config.h"
 #include "proxy/console/live.h"
 #include "proxy/journal.h"
@@ -37,6 +38,7 @@ class App {
   // The journal, and what seals it.
   struct Record {
     std::unique_ptr<audit::Sealing> sealing;
+    std::unique_ptr<audit::Sinks> sinks;  // null: none
     std::unique_ptr<Journal> journal;
     std::string start_members;
   };
@@ -64,6 +66,7 @@ class App {
 
   const Config config_;
   store::StateFolder folder_;
+  std::unique_ptr<audit::Sinks> sinks_;  // of the record; outlives the journal
   std::unique_ptr<Journal> journal_;
   const std::string start_members_;  // of the record's first line, what its opening found
   std::unique_ptr<audit::Sealer> sealer_;

@@ -16,12 +16,21 @@ Result<App::Record> App::open_record(const Config& config, const store::StateFol
       wall_now());
   if (!sealing) return sealing.error();
   record.sealing = std::move(*sealing);
-  auto journal = Journal::open({.path = path,
-                                .sync = config.audit.sync,
-                                .rotate = config.audit.rotate,
-                                .sealed = record.sealing->sealed()});
+  JournalOptions options{.path = path,
+                         .sync = config.audit.sync,
+                         .rotate = config.audit.rotate,
+                         .sealed = record.sealing->sealed()};
+  if (!config.audit.sinks.empty()) {
+    auto sinks = audit::Sinks::create(config.audit.sinks, folder.file("sinks"), options);
+    if (!sinks) return sinks.error();
+    record.sinks = std::move(*sinks);
+  }
+  auto journal = Journal::open(std::move(options));
   if (!journal) return journal.error();
   record.journal = std::move(*journal);
+  if (record.sinks) {
+    if (auto opened = record.sinks->open(*record.journal); !opened) return opened.error();
+  }
   const std::string& key = record.sealing->public_key();
   record.start_members = fmt::format(",\"key\":\"{}\"", key);
   if (record.sealing->began_anew()) {

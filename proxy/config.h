@@ -13,8 +13,10 @@
 
 #include "policy/diagnostic.h"
 #include "policy/policy_set.h"
+#include "proxy/audit/sink_config.h"
 #include "proxy/digest.h"
 #include "proxy/http/writer.h"
+#include "proxy/kept_arguments.h"
 #include "proxy/net/address_class.h"
 #include "proxy/stdio/child.h"
 #include "proxy/tls/credentials.h"
@@ -95,6 +97,7 @@ struct UpstreamConfig {
   size_t connections = 1024;      // in use at once, of each worker; as many calls may wait
   size_t idle_connections = 256;  // kept, of each worker
   bool path_parameters = false;
+  std::optional<KeptArguments> arguments;  // of its calls in the record; or as `audit` says
   Place at;
 
   // Calls go to a connection inside the process, whose other end speaks to the server in its way.
@@ -121,7 +124,8 @@ struct AuditConfig {
   AuditSync sync = AuditSync::kCall;
   uint64_t rotate = uint64_t{100} * 1024 * 1024;     // bytes of a file
   std::chrono::seconds keep{int64_t{400} * 86'400};  // age of a file that is deleted; 0: never
-  bool anchor_to_stdout = false;  // each checkpoint goes to standard output as well
+  KeptArguments arguments = KeptArguments::kDigest;
+  std::vector<audit::SinkConfig> sinks;
 };
 
 // How calls wait for people.

@@ -23,6 +23,7 @@
 #include "proxy/origin.h"
 #include "proxy/other_protocol.h"
 #include "proxy/record.h"
+#include "proxy/recorded_arguments.h"
 #include "proxy/reply.h"
 #include "proxy/reserve.h"
 #include "proxy/server_watch.h"
@@ -104,7 +105,7 @@ net::Step<bool> read_http_call(Exchange& x) {
     return x.refuse(413, "malformed", "the body is larger than 64 GiB");
   }
   const std::string_view upstream = x.upstream->config().name;
-  if (x.snapshot->policy->reads_body(upstream) || counts_repeats(x)) {
+  if (x.snapshot->policy->reads_body(upstream) || counts_repeats(x) || records_body(x)) {
     return read_body_then(x, name_http_call);
   }
   return name_http_call(x);

@@ -38,7 +38,8 @@ Journal::Journal(JournalOptions options, std::unique_ptr<JournalFile> file)
     prev_ = options_.sealed->hash;
   }
   if (options_.sync == AuditSync::kDisk) file_->keep_unsynced();
-  if (options_.sync != AuditSync::kCall) writer_ = std::thread([this] { write_queue(); });
+  written_seq_.store(seq_, std::memory_order_release);
+  if (queues()) writer_ = std::thread([this] { write_queue(); });
 }
 
 Journal::~Journal() { finish(); }
@@ -95,7 +96,7 @@ void Journal::add_line(uint64_t seq, const JournalLine& line) {
 }
 
 bool Journal::append(std::span<const JournalLine> lines) {
-  if (options_.sync != AuditSync::kCall) return enqueue(lines, nullptr);
+  if (queues()) return enqueue(lines, nullptr);
   if (stalled()) return fail(lines.size());
   std::unique_lock lock(mutex_, options_.deadline);
   if (!lock) return fail(lines.size());
@@ -132,11 +133,12 @@ bool Journal::write_locked(std::span<const JournalLine> lines) {
     return fail(lines.size());
   }
   seq_ = seq;
+  written_seq_.store(seq, std::memory_order_release);
   prev_.swap(hash_);
   lines_.fetch_add(lines.size(), std::memory_order_relaxed);
   if (block_.size() < failed_bytes_) return true;
   failed_bytes_ = 0;
-  if (!waits_for_disk()) healthy_.store(true, std::memory_order_relaxed);
+  if (!syncs()) healthy_.store(true, std::memory_order_relaxed);
   if (std::exchange(complained_, false)) {
     log(LogLevel::kInfo, fmt::format("the record `{}` can be written again", options_.path));
   }
@@ -182,7 +184,7 @@ void Journal::write_queue() {
     {
       std::unique_lock lock(queue_mutex_);
       queue_wake_.wait(lock, [this] { return stopping_ || !queue_.entries.empty(); });
-      if (!waits_for_disk())
+      if (options_.sync == AuditSync::kBatch && !options_.acknowledge)
         queue_wake_.wait_for(lock, options_.gather, [this] { return stopping_; });
       std::swap(queue_, taken);
       stopping = stopping_;
@@ -191,7 +193,11 @@ void Journal::write_queue() {
     bool written = false;
     for (bool kept = false; !kept;) {
       kept = keep(taken, written);
-      for (const Done& done : taken.done) done(kept);
+      if (kept && options_.acknowledge && !taken.done.empty()) {
+        options_.acknowledge(written_seq(), std::move(taken.done));
+      } else {
+        for (const Done& done : taken.done) done(kept);
+      }
       taken.done.clear();
       if (kept) break;
       std::unique_lock lock(queue_mutex_);
@@ -218,7 +224,7 @@ bool Journal::keep(const Queue& queue, bool& written) {
   std::lock_guard lock(mutex_);
   if (!written && !write_locked(lines)) return false;
   written = true;
-  if (!waits_for_disk()) return true;
+  if (!syncs()) return true;
   busy_since_.store(now_ns(), std::memory_order_relaxed);
   const bool synced = file_->sync();
   busy_since_.store(0, std::memory_order_relaxed);
@@ -261,7 +267,7 @@ void Journal::look_after(policy::Time now) {
                     options_.path));
   }
   // Queued lines are tried again by the writer itself.
-  if (healthy_.load(std::memory_order_relaxed) || options_.sync != AuditSync::kCall) return;
+  if (healthy_.load(std::memory_order_relaxed) || queues()) return;
   // A line of its own is short.
   if (!file_->has_room(failed_bytes_ + 4096)) return;
   failed_bytes_ = 0;

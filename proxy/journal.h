@@ -8,6 +8,7 @@
 #ifndef REEVE_PROXY_JOURNAL_H_
 #define REEVE_PROXY_JOURNAL_H_
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <condition_variable>
@@ -53,6 +54,11 @@ struct JournalOptions {
   std::chrono::milliseconds gather{5};   // kBatch: how long lines are collected for one write
   size_t queue_bytes = 8 * 1024 * 1024;  // kBatch, kDisk: more is refused
   std::optional<JournalHead> sealed;     // what the last checkpoint says the chain reached
+  // Who must have a decision's line as well before its call goes on. Called on the writer's thread
+  // when the file has it, which is line `seq` or one before; calls each of `done` once, soon or
+  // later, on any thread.
+  std::function<void(uint64_t seq, std::vector<std::function<void(bool)>> done)> acknowledge;
+  std::chrono::milliseconds acknowledged_within{0};  // how long that may take
   const FileCalls* calls = &kSystemCalls;
 };
 
@@ -77,20 +83,25 @@ class Journal {
     return append({&line, 1});
   }
 
-  // Whether a decision must wait for append_durable() (kDisk).
-  bool waits_for_disk() const { return options_.sync == AuditSync::kDisk; }
+  // Whether a decision must wait for append_durable(): for the disk (kDisk) or for whoever must
+  // have it as well.
+  bool decisions_wait() const { return syncs() || options_.acknowledge; }
   // Queues the lines and calls `done`, once, on another thread: with true when they are on the
-  // disk, with false when the first try failed or the journal is closed. Returns false, and never
-  // calls it, when they cannot be queued. Only where waits_for_disk().
+  // disk (kDisk) and acknowledged, with false when the first try failed or the journal is closed.
+  // Returns false, and never calls it, when they cannot be queued. Only where decisions_wait().
   using Done = std::function<void(bool)>;
   bool append_durable(std::span<const JournalLine> lines, Done done);
-  std::chrono::milliseconds deadline() const { return options_.deadline; }
+  std::chrono::milliseconds deadline() const {
+    return std::max(options_.deadline, options_.acknowledged_within);
+  }
 
-  // Writes what is queued and ends the writer; with kBatch and kDisk nothing can be added then.
+  // Writes what is queued and ends the writer; where there is a queue nothing can be added then.
   void finish();
 
   bool healthy() const { return healthy_.load(std::memory_order_relaxed) && !stalled(); }
   uint64_t lines() const { return lines_.load(std::memory_order_relaxed); }
+  // Of the last line that the file has for good. What stands behind it may be taken back.
+  uint64_t written_seq() const { return written_seq_.load(std::memory_order_acquire); }
   uint64_t errors() const { return errors_.load(std::memory_order_relaxed); }
   bool found_torn_line() const { return found_torn_line_; }
   // The first sealed line that was not there when the journal was opened; 0: none. All up to the
@@ -116,6 +127,8 @@ class Journal {
   };
 
   Journal(JournalOptions options, std::unique_ptr<JournalFile> file);
+  bool syncs() const { return options_.sync == AuditSync::kDisk; }
+  bool queues() const { return options_.sync != AuditSync::kCall || options_.acknowledge; }
   bool stalled() const;
   bool fail(size_t lines);
   void add_line(uint64_t seq, const JournalLine& line);
@@ -131,6 +144,7 @@ class Journal {
   std::atomic<bool> healthy_{true};
   std::atomic<uint64_t> lines_{0};
   std::atomic<uint64_t> errors_{0};
+  std::atomic<uint64_t> written_seq_{0};
   std::atomic<int64_t> busy_since_{0};  // steady nanoseconds; 0: nobody is writing
 
   std::timed_mutex mutex_;  // protects what follows
@@ -148,7 +162,7 @@ class Journal {
   std::condition_variable queue_wake_;
   Queue queue_;
   bool stopping_ = false;
-  std::thread writer_;  // kBatch and kDisk
+  std::thread writer_;  // where queues()
 };
 
 }  // namespace reeve

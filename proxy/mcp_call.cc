@@ -173,6 +173,7 @@ net::Task<bool> read_mcp_call(Exchange& x) {
 
 bool read_message(Exchange& x) {
   mcp::Reader& reader = x.connection.work->reader;
+  x.call.args = nullptr;  // of a message that was there before
   if (!reader.read(x.connection.work->body, x.head.fields)) return refuse_rpc(x, reader.refusal());
   if (!well_formed_subscriptions(reader.message())) {
     return refuse_rpc(x, {400, -32602, "resourceSubscriptions and taskIds must be lists of texts",

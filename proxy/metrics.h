@@ -52,12 +52,18 @@ struct DroppedGauge {
   std::string upstream;
   std::vector<std::pair<std::string, uint64_t>> kinds;
 };
+struct SinkGauge {
+  std::string sink;
+  uint64_t lag = 0, delivered = 0, errors = 0, dropped = 0;
+  bool up = true;
+};
 struct Gauges {
   std::string policy_sha256;
   std::vector<BudgetGauge> budgets;
   std::vector<AgentGauge> agents;
   std::vector<UpstreamGauge> upstreams;
   uint64_t audit_lines = 0, audit_errors = 0;
+  std::vector<SinkGauge> sinks;
   uint64_t reloads_ok = 0, reloads_failed = 0;
   uint64_t tls_reloads_ok = 0, tls_reloads_failed = 0, tls_handshakes_failed = 0;
   int64_t connections = 0;

@@ -39,6 +39,37 @@ void add_approvals(std::vector<MetricFamily>& out, const approvals::Counts& coun
   out.push_back(std::move(wait));
 }
 
+void add_sinks(std::vector<MetricFamily>& out, const std::vector<SinkGauge>& sinks) {
+  struct Column {
+    const char* name;
+    const char* help;
+    uint64_t SinkGauge::* value;
+  };
+  static constexpr Column kColumns[] = {
+      {"reeve_audit_sink_delivered_total", "Lines that the sink took", &SinkGauge::delivered},
+      {"reeve_audit_sink_errors_total", "Deliveries that failed", &SinkGauge::errors},
+      {"reeve_audit_sink_dropped_total",
+       "Lines that the sink never gets: deleted before it had them, or too large for it",
+       &SinkGauge::dropped}};
+  for (const Column& column : kColumns) {
+    MetricFamily f = family(column.name, column.help, MetricType::Counter);
+    for (const SinkGauge& sink : sinks) {
+      add(f, {label("sink", sink.sink)}).counter.value = static_cast<double>(sink.*column.value);
+    }
+    out.push_back(std::move(f));
+  }
+  MetricFamily lag = family("reeve_audit_sink_lag_lines", "Lines that the sink does not have yet",
+                            MetricType::Gauge);
+  MetricFamily up =
+      family("reeve_audit_sink_up", "1 while the sink takes lines", MetricType::Gauge);
+  for (const SinkGauge& sink : sinks) {
+    add(lag, {label("sink", sink.sink)}).gauge.value = static_cast<double>(sink.lag);
+    add(up, {label("sink", sink.sink)}).gauge.value = sink.up ? 1 : 0;
+  }
+  out.push_back(std::move(lag));
+  out.push_back(std::move(up));
+}
+
 void add_drift(std::vector<MetricFamily>& out, const Gauges& g) {
   MetricFamily changes =
       family("reeve_drift_total", "Tools and instructions found other than their lock",
@@ -136,6 +167,7 @@ std::vector<MetricFamily> gauge_families(const Gauges& g) {
     }
   }
   out.push_back(std::move(dropped));
+  add_sinks(out, g.sinks);
 
   MetricFamily handshakes = family("reeve_tls_handshake_errors_total",
                                    "TLS handshakes of agents that failed", MetricType::Counter);

@@ -8,6 +8,7 @@
 
 #include "policy/json_write.h"
 #include "proxy/llm/metered.h"
+#include "proxy/recorded_arguments.h"
 
 namespace reeve {
 namespace {
@@ -62,6 +63,7 @@ void hex_member(TextWriter& out, const Name& name, const policy::Sha256& hash) {
   out.wrote(to);
 }
 
+// Digits, or other JSON as it is.
 void number(TextWriter& out, const Name& name, std::string_view digits) {
   name.write(out);
   out.text(digits);
@@ -136,6 +138,14 @@ std::string_view target_of(const Exchange& x) {
   return x.upstream && x.is_mcp() && !x.call.action.empty() ? std::string_view{} : x.head.path;
 }
 
+void write_arguments(TextWriter& out, const Exchange& x) {
+  const RecordedArguments kept = recorded_arguments(x);
+  if (kept.sha256) hex_member(out, "args_sha256", *kept.sha256);
+  if (!kept.json.empty()) number(out, "args", kept.json);
+  if (kept.cut) number(out, "args_cut", "true");
+  member(out, "args_left_out", kept.left_out);
+}
+
 void write_who_and_what(TextWriter& out, const Exchange& x) {
   member(out, "call", view(x.id));
   member(out, "trace", trace_id(x.head.fields));
@@ -208,7 +218,7 @@ std::string_view decision_name(const Exchange& x) {
 void write_decision(Exchange& x) {
   begin_line(x.connection.work->line, x);
   TextWriter out(x.connection.work->line, kUsualLine);
-  if (x.args_sha256) hex_member(out, "args_sha256", *x.args_sha256);
+  write_arguments(out, x);
   member(out, "decision", decision_name(x));
   member(out, "reason",
          x.refusal      ? x.refusal->reason

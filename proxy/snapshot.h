@@ -25,6 +25,7 @@ struct Snapshot {
   Treasury::Binding accounts;       // of policy->accounts()
   std::vector<Label> agent_labels;  // of policy->agents()
   std::vector<AgentCalls::Counter*> agent_calls;
+  bool rules_record_bodies = false;  // some rule's `audit` wants more of them than nothing
   std::unordered_map<std::string_view, Label> model_labels;  // of patterns in policy->spend()
 };
 

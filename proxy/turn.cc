@@ -42,7 +42,7 @@ std::optional<bool> Turn::record_alone(std::string_view kind, std::string_view m
 }
 
 net::Step<bool> Turn::record(std::string_view kind, std::string_view members, policy::Time now) {
-  if (!journal_.waits_for_disk()) {
+  if (!journal_.decisions_wait()) {
     if (const auto written = record_alone(kind, members, now)) return *written;
   }
   add(kind, members, now);
@@ -68,7 +68,7 @@ void Turn::end_soon() {
 // Those that went on and ended at once leave outcomes; they have asked for another end.
 void Turn::end_turn() {
   ends_soon_ = false;
-  if (journal_.waits_for_disk() && !waiting_.empty()) return write_durably();
+  if (journal_.decisions_wait() && !waiting_.empty()) return write_durably();
   const bool written = write();
   go_on(waiting_, written);
 }

@@ -60,6 +60,20 @@ std::vector<std::string> record_files(const std::string& path) {
   return paths;
 }
 
+bool is_at(const std::string& path, int fd) {
+  struct stat named{}, mine{};
+  return ::stat(path.c_str(), &named) == 0 && ::fstat(fd, &mine) == 0 &&
+         named.st_ino == mine.st_ino && named.st_dev == mine.st_dev;
+}
+
+std::string file_after(const std::string& path, int fd) {
+  const auto rotated = rotated_files(path);
+  for (size_t i = rotated.size(); i-- > 0;) {
+    if (is_at(rotated[i].path, fd)) return i + 1 < rotated.size() ? rotated[i + 1].path : path;
+  }
+  return path;
+}
+
 LineReader::~LineReader() {
   if (fd_ >= 0) ::close(fd_);
 }

@@ -28,6 +28,13 @@ std::vector<RecordFile> rotated_files(const std::string& path);
 // The same and `path` itself where it exists.
 std::vector<std::string> record_files(const std::string& path);
 
+// Whether the open file is what stands at `path`.
+bool is_at(const std::string& path, int fd);
+
+// Of the record at `path`, the file that follows the open one, which may have been rotated away,
+// and others since.
+std::string file_after(const std::string& path, int fd);
+
 // Reads lines of a file, in chunks; a line longer than kLongestLine is given in part, and the rest
 // of it skipped.
 class LineReader {

@@ -9,12 +9,6 @@
 namespace reeve::audit {
 namespace {
 
-bool is_at(const std::string& path, int fd) {
-  struct stat named{}, mine{};
-  return ::stat(path.c_str(), &named) == 0 && ::fstat(fd, &mine) == 0 &&
-         named.st_ino == mine.st_ino && named.st_dev == mine.st_dev;
-}
-
 uint64_t size_of(const std::string& path) {
   struct stat info{};
   return ::stat(path.c_str(), &info) == 0 ? static_cast<uint64_t>(info.st_size) : 0;
@@ -34,31 +28,18 @@ void Follower::skip_to_end() {
   reader_->open(path_, size_of(path_));
 }
 
-bool Follower::is_current() const { return is_at(path_, reader_->fd()); }
-
-// The file that follows the one that is read; it may have been rotated away, and others since.
-std::string Follower::file_after() const {
-  const auto rotated = rotated_files(path_);
-  for (size_t i = rotated.size(); i-- > 0;) {
-    if (is_at(rotated[i].path, reader_->fd())) {
-      return i + 1 < rotated.size() ? rotated[i + 1].path : path_;
-    }
-  }
-  return path_;
-}
-
 bool Follower::look(const Sink& sink) {
   for (;;) {
     // Looked at before reading: what is no longer current is read to its end.
-    const bool current = is_current();
+    const bool current = is_at(path_, reader_->fd());
     for (std::string_view text; reader_->next(text, false);) {
       if (!sink(text)) return false;
     }
     if (current) return true;
     auto next = std::make_unique<LineReader>();
     // Opened before asking again: the answer is the same when nothing was rotated meanwhile.
-    const std::string file = file_after();
-    if (!next->open(file) || file_after() != file) return true;
+    const std::string file = file_after(path_, reader_->fd());
+    if (!next->open(file) || file_after(path_, reader_->fd()) != file) return true;
     reader_ = std::move(next);
   }
 }

@@ -29,9 +29,6 @@ class Follower {
   void skip_to_end();
 
  private:
-  bool is_current() const;
-  std::string file_after() const;
-
   const std::string path_;
   std::unique_ptr<LineReader> reader_;
 };

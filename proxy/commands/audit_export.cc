@@ -17,10 +17,11 @@ namespace {
 
 constexpr size_t kMostOpen = 200'000;  // calls whose outcome is still looked for
 constexpr std::string_view kColumns[] = {
-    "call",     "time",     "agent",     "owner",  "team",        "roles",    "session", "listener",
-    "upstream", "protocol", "action",    "target", "args_sha256", "decision", "reason",  "rule",
-    "at",       "because",  "mode",      "budget", "policy",      "reserved", "status",  "error",
-    "cost",     "bytes_in", "bytes_out", "ms",     "upstream_ms"};
+    "call",     "time",          "agent",    "owner",      "team",   "roles",       "session",
+    "listener", "upstream",      "protocol", "action",     "target", "args_sha256", "args",
+    "args_cut", "args_left_out", "decision", "reason",     "rule",   "at",          "because",
+    "mode",     "budget",        "policy",   "reserved",   "status", "error",       "cost",
+    "bytes_in", "bytes_out",     "ms",       "upstream_ms"};
 constexpr size_t kCount = std::size(kColumns);
 
 struct Row {
@@ -68,11 +69,14 @@ class Writer {
   // by an apostrophe.
   void append_csv(std::string& out, const std::string& cell) {
     const auto value = parser_.parse(cell);
-    if (!value || !value->is_string()) {
+    const bool text_or_tree =
+        value && (value->is_string() || value->is_object() || value->is_array());
+    if (!text_or_tree) {
       out += cell;
       return;
     }
-    const std::string text = for_terminal(value->text(scratch_), SIZE_MAX);
+    const std::string text =
+        for_terminal(value->is_string() ? value->text(scratch_) : value->raw(), SIZE_MAX);
     out += '"';
     constexpr std::string_view kFormula = "=+-@\t\r";
     if (!text.empty() && kFormula.find(text[0]) != std::string_view::npos) out += '\'';

@@ -33,9 +33,18 @@ std::chrono::seconds age(Reader& r, const yaml::Node& node) {
 
 }  // namespace
 
+KeptArguments read_kept_arguments(Reader& r, const yaml::Node& node) {
+  const std::string word = r.text(node);
+  if (const auto kept = kept_arguments(word)) return *kept;
+  r.error(node.mark, fmt::format("`{}` is no value of `arguments`; write `digest`, `redacted` or "
+                                 "`full`",
+                                 word));
+  return KeptArguments::kDigest;
+}
+
 void read_audit(Reader& r, const yaml::Node& node, Config& config) {
   if (!r.keys(node, "`audit`",
-              {{"path", "sync", "arguments", "rotate", "keep", "anchor"}, {"sinks"}})) {
+              {{"path", "sync", "arguments", "rotate", "keep", "anchor", "sinks"}, {}})) {
     return;
   }
   AuditConfig& to = config.audit;
@@ -60,13 +69,17 @@ void read_audit(Reader& r, const yaml::Node& node, Config& config) {
   }
   if (const auto* v = node.find("anchor")) {
     const std::string value = r.text(*v);
-    to.anchor_to_stdout = value == "stdout";
+    if (value == "stdout") {
+      to.sinks.push_back(
+          {.name = "anchor", .kind = audit::SinkConfig::Kind::kStdout, .lines = false});
+    }
     if (value != "stdout" && value != "none") {
       r.error(v->mark,
               fmt::format("`{}` is no value of `anchor`; write `stdout` or `none`", value));
     }
   }
-  r.only(node, "arguments", "digest", {"redacted", "full"});
+  if (const auto* v = node.find("sinks")) read_sinks(r, *v, to.sinks);
+  if (const auto* v = node.find("arguments")) to.arguments = read_kept_arguments(r, *v);
 }
 
 }  // namespace reeve::config

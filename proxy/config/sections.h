@@ -10,6 +10,11 @@ namespace reeve::config {
 void read_listeners(Reader& r, const yaml::Node& root, Config& config);
 void read_upstreams(Reader& r, const yaml::Node& root, Config& config);
 
+// `arguments: digest | redacted | full`, of the section or of an upstream.
+KeptArguments read_kept_arguments(Reader& r, const yaml::Node& node);
+
+void read_sinks(Reader& r, const yaml::Node& node, std::vector<audit::SinkConfig>& sinks);
+
 void read_admin(Reader& r, const yaml::Node& node, Config& config);
 void read_audit(Reader& r, const yaml::Node& node, Config& config);
 void read_limits(Reader& r, const yaml::Node& node, Config& config);

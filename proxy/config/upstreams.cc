@@ -257,6 +257,12 @@ void read_credential(Reader& r, const yaml::Node& node, UpstreamConfig& upstream
   }
 }
 
+// `audit: {arguments: redacted}`: what the record keeps of its calls.
+void read_recorded(Reader& r, const yaml::Node& node, UpstreamConfig& upstream) {
+  if (!r.keys(node, "`audit` of an upstream", {{"arguments"}, {}})) return;
+  if (const auto* v = node.find("arguments")) upstream.arguments = read_kept_arguments(r, *v);
+}
+
 void read_meter(Reader& r, const yaml::Node& node, UpstreamConfig& upstream) {
   const std::string word = r.text(node);
   if (word == "openai") {
@@ -299,7 +305,7 @@ void read_upstream(Reader& r, const yaml::Node::Member& member, Config& config) 
   if (!r.keys(
           member.value, fmt::format("upstream `{}`", name),
           {{"http", "mcp", "credential", "timeout", "connect_timeout", "answer_idle", "connections",
-            "idle_connections", "path_parameters", "pass_headers", "tls", "host", "meter"},
+            "idle_connections", "path_parameters", "pass_headers", "tls", "host", "meter", "audit"},
            {}})) {
     return;
   }
@@ -332,6 +338,7 @@ void read_upstream(Reader& r, const yaml::Node::Member& member, Config& config) 
   if (const yaml::Node* node = member.value.find("path_parameters")) {
     upstream.path_parameters = r.boolean(*node);
   }
+  if (const yaml::Node* node = member.value.find("audit")) read_recorded(r, *node, upstream);
   if (const yaml::Node* node = member.value.find("pass_headers")) {
     if (!node->is_sequence()) r.error(node->mark, "`pass_headers` must be a list of field names");
     for (const yaml::Node& item : node->items) {

@@ -256,6 +256,59 @@ function objections({requests, violations, partial}, token) {
   return found;
 }
 
+// The path as the record names it: decoded, its first KiB.
+function pathOf(target) {
+  const path = target.split('?')[0].slice('/base'.length);
+  let decoded = path;
+  try {
+    decoded = decodeURIComponent(path);
+  } catch {
+    // No UTF-8: as it stands.
+  }
+  return Buffer.from(decoded).subarray(0, 1024).toString();
+}
+
+// The origin's own list beside the record (G29): what reached it has a decision and an outcome, and
+// what the record says was answered did reach it.
+async function joined(sidecar, {requests, partial}) {
+  const found = [];
+  const both = () => {
+    const outcomes = new Map();
+    for (const line of sidecar.audit({kind: 'outcome'}))
+      outcomes.set(line.call, [...(outcomes.get(line.call) ?? []), line]);
+    const decisions = sidecar.audit({kind: 'decision'}).filter(({call}) => call);
+    return {decisions, outcomes};
+  };
+  const {decisions, outcomes} = await until(() => {
+    const lines = both();
+    return lines.decisions.every(({call}) => lines.outcomes.has(call)) && lines;
+  }, 'an outcome for each decision');
+  const calls = new Set(decisions.map(({call}) => call));
+  if (calls.size !== decisions.length) found.push('a call has two decisions');
+  for (const [call, lines] of outcomes) {
+    if (lines.length !== 1) found.push(`call ${call} has ${lines.length} outcomes`);
+    if (!calls.has(call)) found.push(`call ${call} has an outcome and no decision`);
+  }
+  const seen = new Map();
+  const recorded = new Map();
+  const count = (map, key, by = 1) => map.set(key, (map.get(key) ?? 0) + by);
+  for (const {method, target} of [...requests, ...partial])
+    if (target) count(seen, `${method} ${pathOf(target)}`);
+  const answered = new Map();
+  for (const {call, action, target, decision} of decisions) {
+    if (decision !== 'allow') continue;
+    const [{status, error, tries = 1}] = outcomes.get(call);
+    count(recorded, `${action} ${target}`, tries);
+    if (status === 200 && !error) count(answered, `${action} ${target}`);
+  }
+  for (const [key, times] of seen)
+    if (times > (recorded.get(key) ?? 0))
+      found.push(`${key}: ${times} times, and not in the record`);
+  for (const [key, times] of answered)
+    if (times > (seen.get(key) ?? 0)) found.push(`${key}: in the record, and not at the origin`);
+  return found;
+}
+
 // Runs all cases, some at a time, and fails with the list of what went wrong.
 export async function attack(s, cases, {at_once = 8, ...options} = {}) {
   const scene = await victim(s, options);
@@ -290,7 +343,7 @@ export async function attack(s, cases, {at_once = 8, ...options} = {}) {
     const problem = judgeOrigin(test, kits[i], seen);
     if (problem) problems.push(`${test.name}: ${problem}`);
   });
-  problems.push(...objections(seen, token));
+  problems.push(...objections(seen, token), ...await joined(sidecar, seen));
   assert.deepEqual(problems, [], `${problems.length} problems`);
   assert.ok(seen.requests.length >= cases.length, 'the bystanders\' calls were seen');
   return {...scene, seen};
