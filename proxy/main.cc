@@ -10,6 +10,7 @@
 #include "proxy/app.h"
 #include "proxy/commands/audit.h"
 #include "proxy/commands/commands.h"
+#include "proxy/commands/spend.h"
 #include "proxy/commands/token.h"
 #include "proxy/version.h"
 
@@ -70,6 +71,7 @@ constexpr Command kCommands[] = {
     {"suggest", "grants never used, and the tightest policy that allows what was seen",
      commands::suggest},
     {"approvals", "what waits for people, and their answers", commands::approvals},
+    {"spend", "budgets, and what calls cost, by agent, team and upstream", commands::spend},
     {"audit", "checks the record, asks it, exports it", commands::audit},
     {"stdio", "an upstream on standard input and output, through the sidecar", commands::stdio},
     {"pin", "the lock of an MCP server's tools", commands::pin},
