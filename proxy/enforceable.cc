@@ -12,17 +12,29 @@ namespace reeve {
 
 namespace {
 
-constexpr std::string_view kActedOn[] = {"mode: report",  "mode: report on a rule",
-                                         "connect",       "spiffe",
-                                         "unix_uid",      "limits",
-                                         "probation",     "models",
-                                         "model",         "tokens",
-                                         "input",         "cached_input",
-                                         "cache_write",   "output",
-                                         "unknown_model", "dispatch",
-                                         "warn",          "pin",
-                                         "guards",        "ask",
-                                         "approvers"};
+constexpr std::string_view kActedOn[] = {"mode: report",
+                                         "mode: report on a rule",
+                                         "connect",
+                                         "spiffe",
+                                         "unix_uid",
+                                         "limits",
+                                         "probation",
+                                         "models",
+                                         "model",
+                                         "tokens",
+                                         "input",
+                                         "cached_input",
+                                         "cache_write",
+                                         "output",
+                                         "unknown_model",
+                                         "dispatch",
+                                         "warn",
+                                         "pin",
+                                         "guards",
+                                         "ask",
+                                         "approvers",
+                                         "then: ask",
+                                         "cost: {from: result…}"};
 
 bool is_acted_on(std::string_view feature) {
   return std::find(std::begin(kActedOn), std::end(kActedOn), feature) != std::end(kActedOn);
