@@ -2,9 +2,11 @@
 // condition is in doubt may apply, so that of those that may the dearest counts. Allocates nothing.
 // Tested by tests/policy/spend_test.cc and price_test.cc.
 #include <algorithm>
+#include <functional>
 
 #include "policy/compiled.h"
 #include "policy/policy_set.h"
+#include "policy/price_result.h"
 
 namespace reeve::policy {
 
@@ -93,7 +95,11 @@ class Pricer {
       if (truth == Truth::kTrue) settled_ = std::min(settled_, index);
       return truth == Truth::kTrue;
     });
-    if (settled_ != kNone) add(compiled_.prices[settled_]);
+    if (settled_ != kNone) {
+      const CompiledPrice& price = compiled_.prices[settled_];
+      add(price);
+      if (price.terms.from == PriceTerms::From::kResult) by_result_ = &price.terms;
+    }
     // Those in doubt are met in any order: only now is it known which stand before the settled one.
     if (met_doubt_) {
       each_price(upstream, [&](uint32_t index) {
@@ -108,6 +114,8 @@ class Pricer {
     return spend_;
   }
   const char* fault() const { return fault_; }
+  // Where another may apply, what the result says may not be what the call costs.
+  const PriceTerms* by_result() const { return met_doubt_ ? nullptr : by_result_; }
   // Millionths of tokens, or why they cannot be told.
   const Result<Micros, const char*>& tokens() const { return tokens_; }
 
@@ -194,6 +202,7 @@ class Pricer {
   const char* fault_ = nullptr;
   uint32_t settled_ = kNone;  // the first price that surely applies
   bool met_doubt_ = false;
+  const PriceTerms* by_result_ = nullptr;  // the terms of that price, where they are by the result
 };
 
 }  // namespace
@@ -218,6 +227,31 @@ Result<Spend, const char*> PolicySet::spend(AgentId agent, const Call& call) con
     spend->draws[spend->count++] = {use.account, amount};
   }
   return *spend;
+}
+
+const PriceTerms* price_by_result(const PolicySet& policy, const Call& call, const Spend& spend) {
+  if (spend.price == nullptr) return nullptr;
+  // Most prices are others, and are not looked for again: it is found by its place among them.
+  const auto& prices = policy.compiled().prices;
+  const auto found = std::lower_bound(prices.begin(), prices.end(), spend.price,
+                                      [](const CompiledPrice& one, const RuleInfo* info) {
+                                        return std::less<const RuleInfo*>()(&one.info, info);
+                                      });
+  if (found == prices.end() || &found->info != spend.price) return nullptr;
+  if (found->terms.from != PriceTerms::From::kResult) return nullptr;
+  ArgsReader args(call);
+  Pricer pricer(policy.compiled(), call, args);
+  return pricer.run() ? pricer.by_result() : nullptr;
+}
+
+std::optional<Micros> cost_of_result(const PriceTerms& terms, const json::Value& result) {
+  Call call;
+  call.args = &result;
+  ArgsReader reader(call);
+  const ArgsReader::Found& found = reader.read(terms.value);
+  if (found.has_variant || !found.value || !found.value->is_number()) return std::nullopt;
+  const std::optional<Micros> cost = ceil_to_micros(found.value->raw());
+  return cost && *cost <= terms.amount ? cost : std::nullopt;
 }
 
 }  // namespace reeve::policy

@@ -90,14 +90,15 @@ Ledger::Ledger(std::span<const Mark> marks, uint32_t lanes)
     : lanes_(lanes_of(lanes)), slots_(lanes_) {
   for (const Mark& mark : marks) {
     auto account = std::make_unique<Account>(mark.key);
-    open_books(*account, mark.window, mark.mark);
+    open_books(*account, mark.window, mark.mark).approved = mark.approved;
     account->mark_ = mark.mark;
     account->durable_ = mark.mark;
     accounts_.insert_or_assign(mark.key, std::move(account));
   }
 }
 
-Attempt Ledger::reserve(std::span<const Draw> draws, std::span<Account* const> binding, Time now) {
+Attempt Ledger::reserve(std::span<const Draw> draws, std::span<Account* const> binding, Time now,
+                        std::span<const Account* const> beyond) {
   Attempt attempt;
   if (draws.size() > Spend::kMaxDraws) return attempt;
   for (const Draw& draw : draws) {
@@ -113,7 +114,7 @@ Attempt Ledger::reserve(std::span<const Draw> draws, std::span<Account* const> b
   if (reserve_from_lanes(draws, binding, now, *slot, lane)) {
     attempt.outcome = Attempt::Outcome::kReserved;
   } else {
-    reserve_from_pools(draws, binding, now, *slot, lane, attempt);
+    reserve_from_pools(draws, binding, now, beyond, *slot, lane, attempt);
   }
   if (attempt.outcome != Attempt::Outcome::kReserved) {
     slots_.release(*slot, lane);
@@ -152,12 +153,16 @@ bool Ledger::reserve_from_lanes(std::span<const Draw> draws, std::span<Account* 
 }
 
 void Ledger::reserve_from_pools(std::span<const Draw> draws, std::span<Account* const> binding,
-                                Time now, Slot& slot, uint32_t lane, Attempt& attempt) {
+                                Time now, std::span<const Account* const> beyond, Slot& slot,
+                                uint32_t lane, Attempt& attempt) {
   const std::lock_guard lock(mutex_);
-  if (!draw_from_pools(draws, binding, now, slot, attempt)) {
+  if (!draw_from_pools(draws, binding, now, beyond, slot, attempt)) {
     undo_pools(slot);
-    Shortfall& shortfall = attempt.shortfall;
-    shortfall.used = used(*shortfall.account->current_.load(std::memory_order_relaxed));
+    const auto tell_used = [this](Shortfall& shortfall) {
+      shortfall.used = used(*shortfall.account->current_.load(std::memory_order_relaxed));
+    };
+    tell_used(attempt.shortfall);
+    for (Shortfall& shortfall : attempt.asks) tell_used(shortfall);
     attempt.outcome = Attempt::Outcome::kOverLimit;
     return;
   }
@@ -175,24 +180,49 @@ void Ledger::reserve_from_pools(std::span<const Draw> draws, std::span<Account* 
   attempt.outcome = Attempt::Outcome::kReserved;
 }
 
-// False when one would go over its limit: attempt.shortfall tells of it.
+// False when one would go over its limit: attempt.shortfall tells of it. Those that ask are all
+// found, so that people are asked once.
 bool Ledger::draw_from_pools(std::span<const Draw> draws, std::span<Account* const> binding,
-                             Time now, Slot& slot, Attempt& attempt) {
+                             Time now, std::span<const Account* const> beyond, Slot& slot,
+                             Attempt& attempt) {
   for (const Draw& draw : draws) {
     if (draw.amount == 0) continue;
     Account& account = *binding[draw.account];
     turn_over(account, now);
     Books& books = *account.current_.load(std::memory_order_relaxed);
     if (books.pool < draw.amount) gather(books);
-    if (books.pool < draw.amount && draw.amount > account.limit_ - (books.granted - books.pool)) {
-      account.refused_ = true;
-      attempt.shortfall = {&account, account.limit_, 0, draw.amount, books.window, account.ask_};
-      return false;
+    const Micros left = ceiling(account, books) - (books.granted - books.pool);
+    if (books.pool < draw.amount && draw.amount > left) {
+      if (std::find(beyond.begin(), beyond.end(), &account) == beyond.end()) {
+        account.refused_ = true;
+        attempt.shortfall = {&account, account.limit_, 0, draw.amount, books.window, account.ask_};
+        if (!account.ask_) {
+          attempt.asks.clear();
+          return false;
+        }
+        attempt.asks.push_back(attempt.shortfall);
+        continue;
+      }
+      raise(account, books, draw.amount, left, slot);
     }
     books.pool -= draw.amount;
     slot.holds[slot.count++] = {&books, draw.amount};
   }
-  return true;
+  if (attempt.asks.empty()) return true;
+  attempt.shortfall = attempt.asks.front();
+  return false;
+}
+
+// Raises the limit for the hold that comes next by what it lacks, and grants that as far as it is
+// marked; `left` is below zero where a limit was lowered below what is used.
+void Ledger::raise(Account& account, Books& books, Micros amount, Micros left, Slot& slot) {
+  if (slot.raises == nullptr) slot.raises = std::make_unique<Slot::Raises>();
+  Slot::Raise& raise = (*slot.raises)[slot.count];
+  raise.approved = amount - std::max<Micros>(left, 0);
+  raise.granted = std::clamp<Micros>(account.mark_ - books.granted, 0, raise.approved);
+  books.approved += raise.approved;
+  books.granted += raise.granted;
+  books.pool += raise.granted;
 }
 
 // Whether some account has drawn more than is marked: each of them has a write on its way then.
@@ -202,7 +232,8 @@ bool Ledger::ask_for_marks(Slot& slot, Attempt& attempt) {
     if (books.pool >= 0) continue;
     Account& account = *books.account;
     const Micros used = books.granted - books.pool;
-    const Micros left = account.limit_ - used;
+    // Below zero where a limit was lowered, and people let a call through all the same.
+    const Micros left = std::max<Micros>(ceiling(account, books) - used, 0);
     if (account.write_ == 0) {
       // Whoever came while the last write was on its way is waiting for this one.
       const Micros slice = std::max(left / kSlicesLeft, std::min(left, account.demand_));
@@ -220,7 +251,16 @@ bool Ledger::ask_for_marks(Slot& slot, Attempt& attempt) {
 }
 
 void Ledger::undo_pools(Slot& slot) {
-  for (uint32_t i = 0; i < slot.count; ++i) slot.holds[i].books->pool += slot.holds[i].amount;
+  for (uint32_t i = 0; i < slot.count; ++i) {
+    Books& books = *slot.holds[i].books;
+    books.pool += slot.holds[i].amount;
+    if (slot.raises == nullptr) continue;
+    const Slot::Raise& raise = (*slot.raises)[i];
+    books.pool -= raise.granted;
+    books.granted -= raise.granted;
+    books.approved -= raise.approved;
+  }
+  slot.raises.reset();
   slot.count = 0;
 }
 
@@ -233,15 +273,17 @@ void Ledger::fill_lane(Books& books, Micros amount, uint32_t lane) {
 
 // Near the limit, where a slice would not hold another call like this one, nothing is asked ahead.
 bool Ledger::ask_ahead(Account& account, Micros amount) {
-  if (account.write_ != 0 || account.mark_ >= account.limit_) return false;
-  const Micros used = this->used(*account.current_.load(std::memory_order_relaxed));
-  const Micros slice = (account.limit_ - used) / kSlicesLeft;
+  const Books& books = *account.current_.load(std::memory_order_relaxed);
+  const Micros ceiling = this->ceiling(account, books);
+  if (account.write_ != 0 || account.mark_ >= ceiling) return false;
+  const Micros used = this->used(books);
+  const Micros slice = (ceiling - used) / kSlicesLeft;
   if (slice < amount || account.mark_ - used >= slice / 2) return false;
   request(account, used + slice);
   return true;
 }
 
-bool Ledger::resolve(Slot& slot, uint64_t turn, const Cost* cost) {
+bool Ledger::resolve(Slot& slot, uint64_t turn, const Cost* cost, bool locked) {
   // Whoever changes the state has the slot; the turn tells another's reservation in it from this.
   uint64_t state = turn | Slot::kSent;
   const uint64_t idle = turn + Slot::kTurn;
@@ -249,6 +291,13 @@ bool Ledger::resolve(Slot& slot, uint64_t turn, const Cost* cost) {
     state = turn | Slot::kOpen;
     if (!slot.state.compare_exchange_strong(state, idle, std::memory_order_acq_rel)) return false;
   }
+  if (slot.raises == nullptr) [[likely]] {
+    book(slot, cost);
+    return true;
+  }
+  // A limit goes down again by what was raised and is not needed: rare, and worth a lock.
+  std::unique_lock lock(mutex_, std::defer_lock);
+  if (!locked) lock.lock();
   book(slot, cost);
   return true;
 }
@@ -264,8 +313,17 @@ void Ledger::book(Slot& slot, const Cost* cost) {
     }
     // In this order: what is settled is at no instant neither settled nor reserved.
     if (settled > 0) books->lanes[lane].settle(settled);
-    if (settled < amount) books->lanes[lane].give(amount - settled);
+    Micros freed = amount - settled;
+    if (slot.raises != nullptr) [[unlikely]] {
+      const Micros back = std::min((*slot.raises)[i].approved, freed);
+      books->approved -= back;
+      books->granted -= back;
+      freed -= back;
+    }
+    if (freed > 0) books->lanes[lane].give(freed);
   }
+  if (slot.raises != nullptr) [[unlikely]]
+    slot.raises.reset();
   slots_.release(slot, lane);
 }
 
@@ -283,7 +341,7 @@ size_t Ledger::expire(Steady now, std::chrono::nanoseconds ttl) {
       age = {state | Slot::kStatus, now};
     } else if (now - age.since >= ttl) {
       const Cost all;
-      expired += resolve(slot, state & ~Slot::kStatus, &all) ? 1 : 0;
+      expired += resolve(slot, state & ~Slot::kStatus, &all, true) ? 1 : 0;
     }
   }
   return expired;

@@ -4,12 +4,13 @@
 //
 //     settled + reserved  <=  granted  <=  mark  <=  durable mark,   and   granted  <=  limit
 //
-// at every instant. The *mark* is how much may be used before the store is asked again: a slice is
-// written ahead (durable mark), then granted (mark), then used from memory alone. After a crash the
-// durable mark counts as settled, so nothing that was reserved is ever freed, at the cost of the
-// unused rest of a slice. Slices are an eighth of what is left, so they shrink to a single call
-// near the limit, and quiet accounts give the rest of theirs back (trim). A limit that was lowered
-// below what is used grants nothing more.
+// at every instant; what people let through beyond a limit (see reserve()) counts as granted to
+// exactly its call, and is shown as `approved`. The *mark* is how much may be used before the store
+// is asked again: a slice is written ahead (durable mark), then granted (mark), then used from
+// memory alone. After a crash the durable mark counts as settled, so nothing that was reserved is
+// ever freed, at the cost of the unused rest of a slice. Slices are an eighth of what is left, so
+// they shrink to a single call near the limit, and quiet accounts give the rest of theirs back
+// (trim). A limit that was lowered below what is used grants nothing more.
 //
 // What is granted lies in the account's pool or, free for the taking, in lanes (ledger_books.h).
 // Most reservations take from their thread's lane, by one compare-and-swap an account, and are
@@ -69,6 +70,7 @@ struct Mark {
   AccountKey key;
   Window window;
   Micros mark = 0;
+  Micros approved = 0;  // of it, beyond the limit
 };
 
 // One account. Owned by its Ledger and never destroyed before it.
@@ -170,6 +172,9 @@ struct Attempt {
   Account* account = nullptr;
   uint64_t write = 0;
   Shortfall shortfall;
+  // Of kOverLimit, where each account that falls short asks people: all of them, the first of which
+  // is `shortfall`; else none.
+  std::vector<Shortfall> asks;
   Reservation reservation;
 };
 
@@ -179,6 +184,7 @@ struct MarkWrite {
   uint64_t write = 0;
   Window window;
   Micros mark = 0;
+  Micros approved = 0;  // of it, beyond the limit
 };
 
 // An account as people and metrics see it.
@@ -187,6 +193,7 @@ struct AccountState {
   Micros limit = 0;
   Micros settled = 0;
   Micros reserved = 0;
+  Micros approved = 0;  // of both, beyond the limit: settled + reserved <= limit + approved
   int warn_percent = 0;
   Window window;
 };
@@ -222,7 +229,12 @@ class Ledger {
 
   // Reserves all draws or none. No I/O; no allocation, but now and then for more reservations open
   // at once than ever before. Several draws on one account add up.
-  Attempt reserve(std::span<const Draw> draws, std::span<Account* const> binding, Time now);
+  //
+  // `beyond` are accounts whose limit people have raised for exactly this call: it takes there what
+  // it lacks as well. What it gives back by costing less, or by its release, is gone again, and for
+  // nobody else.
+  Attempt reserve(std::span<const Draw> draws, std::span<Account* const> binding, Time now,
+                  std::span<const Account* const> beyond = {});
 
   // Settles in full what has been open for `ttl` by a clock that never steps: it was forgotten, and
   // what became of its call is not known. To be called every now and then: a reservation's age
@@ -241,7 +253,7 @@ class Ledger {
   bool is_pending(const Account& account, uint64_t write) const;
 
   // The accounts of the last bind(), each once, in its order. While calls are under way each figure
-  // is one that was true a moment ago; settled + reserved is never above the limit.
+  // is one that was true a moment ago; settled + reserved is never above limit + approved.
   std::vector<AccountState> snapshot(Time now);
 
   // What there is to tell of these accounts since the last call, appended. A turnover is told when
@@ -263,17 +275,21 @@ class Ledger {
   bool reserve_from_lanes(std::span<const Draw> draws, std::span<Account* const> binding, Time now,
                           Slot& slot, uint32_t lane);
   void reserve_from_pools(std::span<const Draw> draws, std::span<Account* const> binding, Time now,
-                          Slot& slot, uint32_t lane, Attempt& attempt);
+                          std::span<const Account* const> beyond, Slot& slot, uint32_t lane,
+                          Attempt& attempt);
   bool draw_from_pools(std::span<const Draw> draws, std::span<Account* const> binding, Time now,
-                       Slot& slot, Attempt& attempt);
+                       std::span<const Account* const> beyond, Slot& slot, Attempt& attempt);
+  static void raise(Account& account, Books& books, Micros amount, Micros left, Slot& slot);
   bool ask_for_marks(Slot& slot, Attempt& attempt);
   static void undo_pools(Slot& slot);
-  bool resolve(Slot& slot, uint64_t turn, const Cost* cost);  // null: nothing is settled
+  // Null: nothing is settled. `locked`: the caller has the mutex.
+  bool resolve(Slot& slot, uint64_t turn, const Cost* cost, bool locked = false);
   void book(Slot& slot, const Cost* cost);
   void gather(Books& books);
   Micros free_in_lanes(const Books& books) const;
   Micros used(const Books& books) const;
   Micros settled(const Books& books) const;
+  static Micros ceiling(const Account& account, const Books& books);
   void level(Account& account);
   void fill_lane(Books& books, Micros amount, uint32_t lane);
   bool ask_ahead(Account& account, Micros amount);

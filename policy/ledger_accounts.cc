@@ -63,6 +63,11 @@ Micros Ledger::used(const Books& books) const {
   return std::max<Micros>(books.granted - books.pool - free_in_lanes(books), 0);
 }
 
+// What may be granted in all.
+Micros Ledger::ceiling(const Account& account, const Books& books) {
+  return checked_add(account.limit_, books.approved).value_or(std::numeric_limits<Micros>::max());
+}
+
 Micros Ledger::settled(const Books& books) const {
   Micros settled = 0;
   for (uint32_t i = 0; i < lanes_; ++i) settled += books.lanes[i].settled();
@@ -78,7 +83,7 @@ void Ledger::gather(Books& books) {
 // Grants what mark and limit allow, and takes back what they no longer do, as far as it is free.
 void Ledger::level(Account& account) {
   Books& books = *account.current_.load(std::memory_order_relaxed);
-  const Micros target = std::min(account.mark_, account.limit_);
+  const Micros target = std::min(account.mark_, ceiling(account, books));
   if (target > books.granted) {
     books.pool += target - books.granted;
     books.granted = target;
@@ -158,6 +163,7 @@ std::vector<AccountState> Ledger::snapshot(Time now) {
       states.push_back({.limit = account->limit_,
                         .settled = settled,
                         .reserved = std::max<Micros>(used(books) - settled, 0),
+                        .approved = books.approved,
                         .warn_percent = account->warn_percent_,
                         .window = books.window});
     }
@@ -205,6 +211,7 @@ Books& Ledger::open_books(Account& account, const Window& window, Micros settled
   books->window = window;
   books->granted = settled;
   books->pool = 0;
+  books->approved = 0;
   books->end.store(window.end, std::memory_order_relaxed);
   for (uint32_t i = 0; i < lanes_; ++i) books->lanes[i].reopen(i == 0 ? settled : 0);
   account.current_.store(books, std::memory_order_release);
@@ -243,8 +250,8 @@ void Ledger::request(Account& account, Micros mark) {
   account.write_ = ++last_write_;
   account.durable_ = std::max(account.durable_, mark);
   account.demand_ = 0;
-  outbox_.push_back(
-      {&account, account.write_, account.current_.load(std::memory_order_relaxed)->window, mark});
+  const Books& books = *account.current_.load(std::memory_order_relaxed);
+  outbox_.push_back({&account, account.write_, books.window, mark, books.approved});
 }
 
 }  // namespace reeve::policy

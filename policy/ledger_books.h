@@ -83,8 +83,9 @@ struct Books {
   std::atomic<Time> end{Time{}};  // of the window; read without the lock
   // Guarded by Ledger::mutex_.
   Window window;
-  Micros granted = 0;  // settled, reserved, free in the lanes and in the pool, all together
-  Micros pool = 0;     // free, and in no lane
+  Micros granted = 0;   // settled, reserved, free in the lanes and in the pool, all together
+  Micros pool = 0;      // free, and in no lane
+  Micros approved = 0;  // beyond the limit, of calls that people let through
 };
 
 // What one open reservation holds. Used again and again; `state` says by whom and for what.
@@ -99,12 +100,19 @@ struct Slot {
     Books* books;
     Micros amount;
   };
+  // Of a hold, what a limit was raised by for it, and what of that was granted for it.
+  struct Raise {
+    Micros approved = 0;
+    Micros granted = 0;
+  };
+  using Raises = std::array<Raise, Spend::kMaxDraws>;
 
   std::atomic<uint64_t> state{kIdle};
   std::atomic<uint32_t> next{0};  // in a list of idle ones
   uint32_t number = 0;            // counts from 1
   uint32_t count = 0;
   std::array<Hold, Spend::kMaxDraws> holds;  // only the first `count` are initialised
+  std::unique_ptr<Raises> raises;            // null: no limit was raised for it
 };
 
 // Slots for all that is open at once; the idle ones in a list for each lane.

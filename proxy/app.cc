@@ -16,6 +16,7 @@
 #include "proxy/approvals/admin.h"
 #include "proxy/audit/files.h"
 #include "proxy/budget_line.h"
+#include "proxy/budget_view.h"
 #include "proxy/console/record_search.h"
 #include "proxy/console/rules.h"
 #include "proxy/log.h"
@@ -396,25 +397,7 @@ AdminViews App::views() {
     }
     return bj::serialize(bj::object{{"agents", std::move(list)}});
   };
-  views.budgets = [this] {
-    bj::array list;
-    for (const policy::AccountState& account : treasury_->snapshot(wall_now())) {
-      static constexpr std::string_view kUnits[] = {"money", "calls", "tokens"};
-      bj::object row{{"budget", account.key.budget},
-                     {"scope", account.key.scope},
-                     {"unit", kUnits[static_cast<size_t>(account.key.unit)]},
-                     {"currency", account.key.currency},
-                     {"period", policy::to_string(account.key.period)},
-                     {"limit", policy::format_decimal(account.limit)},
-                     {"used", policy::format_decimal(account.settled)},
-                     {"reserved", policy::format_decimal(account.reserved)}};
-      if (account.key.period != policy::Period::kTotal) {
-        row["resets"] = format_time(account.window.end);
-      }
-      list.push_back(std::move(row));
-    }
-    return bj::serialize(bj::object{{"budgets", std::move(list)}});
-  };
+  views.budgets = [this] { return to_json(treasury_->snapshot(wall_now())); };
   views.approvals = [this](AdminCall call) {
     return approvals::serve_admin(*services_.approvals, snapshot_->policy, std::move(call));
   };

@@ -3,6 +3,7 @@
 
 #include "policy/json.h"
 #include "policy/money.h"
+#include "proxy/budget_view.h"
 #include "proxy/clock.h"
 
 namespace reeve {
@@ -20,18 +21,6 @@ std::string_view word_of(policy::Notice::Kind kind) {
   return "";
 }
 
-std::string_view unit_of(const policy::AccountKey& key) {
-  switch (key.unit) {
-    case policy::Unit::kMoney:
-      return key.currency;
-    case policy::Unit::kCalls:
-      return "calls";
-    case policy::Unit::kTokens:
-      return "tokens";
-  }
-  return "";
-}
-
 }  // namespace
 
 std::string budget_members(const policy::Notice& notice) {
@@ -44,7 +33,7 @@ std::string budget_members(const policy::Notice& notice) {
   text("budget", key.budget);
   text("scope", key.scope);
   text("state", word_of(notice.kind));
-  text("unit", unit_of(key));
+  text("unit", unit_name(key));
   out += ",\"limit\":" + policy::format_decimal(notice.limit);
   out += ",\"used\":" + policy::format_decimal(notice.used);
   if (key.period != policy::Period::kTotal) text("resets", format_time(notice.window.end));

@@ -10,6 +10,7 @@
 #include <new>
 
 #include "policy/yaml.h"
+#include "proxy/config/places.h"
 #include "proxy/config/sections.h"
 
 namespace reeve {
@@ -29,6 +30,36 @@ std::unique_ptr<yaml::Document> parse_file(const std::string& path, Diagnostics&
   return yaml::parse(*text, path, diagnostics);
 }
 
+void read_places(config::Reader& r, const yaml::Node& root, Config& config) {
+  config.policy = r.path(r.required_text(root, "policy", "policy: policy.yaml"));
+  config.state = "state";
+  if (const yaml::Node* node = root.find("state")) config.state = r.text(*node);
+  config.state = r.path(config.state);
+  config.audit.path = (std::filesystem::path(config.state) / "audit.jsonl").string();
+  if (const yaml::Node* node = root.find("audit")) config::read_audit(r, *node, config);
+}
+
+// The node of `admin.address`, or null.
+const yaml::Node* admin_address(const yaml::Node& root) {
+  const yaml::Node* admin = root.find("admin");
+  return admin && admin->is_mapping() ? admin->find("address") : nullptr;
+}
+
+std::optional<AdminAccess> read_admin_access(const yaml::Document& document, const yaml::Node& at,
+                                             Diagnostics& diagnostics) {
+  config::Reader r(document, diagnostics);
+  const yaml::Node& admin = *document.root.find("admin");
+  const auto address = r.address(at);
+  if (r.has_errors() || !address) return std::nullopt;
+  AdminAccess access{*address, {}, admin.find("people") != nullptr};
+  if (const yaml::Node* token = admin.find("token")) {
+    Diagnostics missing;  // a person's own token may stand in for it
+    access.token = config::Reader(document, missing).text(*token);
+    if (missing.has_errors()) access.token.clear();
+  }
+  return access;
+}
+
 std::optional<Config> read(const yaml::Document& document, Diagnostics& diagnostics) {
   config::Reader r(document, diagnostics);
   Config config;
@@ -42,12 +73,7 @@ std::optional<Config> read(const yaml::Document& document, Diagnostics& diagnost
   }
   config::read_listeners(r, root, config);
   if (const yaml::Node* node = root.find("admin")) config::read_admin(r, *node, config);
-  config.policy = r.path(r.required_text(root, "policy", "policy: policy.yaml"));
-  config.state = "state";
-  if (const yaml::Node* node = root.find("state")) config.state = r.text(*node);
-  config.state = r.path(config.state);
-  config.audit.path = (std::filesystem::path(config.state) / "audit.jsonl").string();
-  if (const yaml::Node* node = root.find("audit")) config::read_audit(r, *node, config);
+  read_places(r, root, config);
   config::read_upstreams(r, root, config);
   if (const yaml::Node* node = root.find("limits")) config::read_limits(r, *node, config);
   if (const yaml::Node* node = root.find("approvals")) config::read_approvals(r, *node, config);
@@ -100,24 +126,43 @@ std::optional<std::vector<ListenerConfig>> load_listeners(const std::string& pat
 std::optional<AdminAccess> load_admin_access(const std::string& path, Diagnostics& diagnostics) {
   const auto document = parse_file(path, diagnostics);
   if (!document) return std::nullopt;
-  config::Reader r(*document, diagnostics);
-  const yaml::Node* admin = document->root.find("admin");
-  const yaml::Node* at = admin && admin->is_mapping() ? admin->find("address") : nullptr;
+  const yaml::Node* at = admin_address(document->root);
   if (at == nullptr) {
     diagnostics.error({path},
                       "has no `admin: {address: IP:PORT, token: …}`, where a running "
                       "sidecar could be asked");
     return std::nullopt;
   }
-  const auto address = r.address(*at);
-  if (r.has_errors() || !address) return std::nullopt;
-  AdminAccess access{*address, {}, admin->find("people") != nullptr};
-  if (const yaml::Node* token = admin->find("token")) {
-    Diagnostics missing;  // a person's own token may stand in for it
-    access.token = config::Reader(*document, missing).text(*token);
-    if (missing.has_errors()) access.token.clear();
+  return read_admin_access(*document, *at, diagnostics);
+}
+
+std::map<std::string, std::chrono::seconds> load_idempotency_keys(const std::string& path) {
+  std::map<std::string, std::chrono::seconds> keys;
+  Diagnostics ignored;  // load_config() has told
+  const auto document = parse_file(path, ignored);
+  const yaml::Node* upstreams = document ? document->root.find("upstreams") : nullptr;
+  if (upstreams == nullptr) return keys;
+  config::Reader r(*document, ignored);
+  for (const yaml::Node::Member& member : upstreams->members) {
+    const yaml::Node* time = member.value.find("idempotency_keys");
+    if (time == nullptr) continue;
+    keys.emplace(member.key, std::chrono::floor<std::chrono::seconds>(r.duration(*time)));
   }
-  return access;
+  return keys;
+}
+
+std::optional<StatePlaces> load_state_places(const std::string& path, Diagnostics& diagnostics) {
+  const auto document = parse_file(path, diagnostics);
+  if (!document) return std::nullopt;
+  config::Reader r(*document, diagnostics);
+  Config config;
+  read_places(r, document->root, config);
+  StatePlaces places{config.policy, config.state, config.audit.path, {}};
+  if (const yaml::Node* at = admin_address(document->root)) {
+    places.admin = read_admin_access(*document, *at, diagnostics);
+  }
+  if (r.has_errors()) return std::nullopt;
+  return places;
 }
 
 }  // namespace reeve

@@ -26,6 +26,8 @@
 #include "proxy/recorded_arguments.h"
 #include "proxy/reply.h"
 #include "proxy/reserve.h"
+#include "proxy/result_cost.h"
+#include "proxy/retried.h"
 #include "proxy/server_watch.h"
 #include "proxy/stdio/bridge.h"
 #include "proxy/worker.h"
@@ -105,7 +107,8 @@ net::Step<bool> read_http_call(Exchange& x) {
     return x.refuse(413, "malformed", "the body is larger than 64 GiB");
   }
   const std::string_view upstream = x.upstream->config().name;
-  if (x.snapshot->policy->reads_body(upstream) || counts_repeats(x) || records_body(x)) {
+  if (x.snapshot->policy->reads_body(upstream) || counts_repeats(x) || records_body(x) ||
+      uses_key(x)) {
     return read_body_then(x, name_http_call);
   }
   return name_http_call(x);
@@ -191,14 +194,19 @@ net::Task<bool> decide_anew(Exchange& x) {
 
 net::Task<bool> ask_people(Exchange& x) {
   if (!co_await approvals::wait_for_people(x)) co_return false;
-  if (co_await decide_anew(x)) co_return co_await approvals::use_yes(x);
+  if (co_await decide_anew(x)) {
+    // The yes is used up first: fifty that wait for it never hold more than one beyond a limit.
+    if (!co_await approvals::use_yes(x)) co_return false;
+    co_return !x.over || co_await reserve_over(x);
+  }
   // Money may come back before the yes expires; a rule that forbids is an answer of its own.
   if (!x.refusal->budget && x.refusal->status != 503) approvals::drop_yes(x);
   co_return false;
 }
 
 net::Step<bool> ask(Exchange& x) {
-  if (x.decision.verdict != policy::Verdict::kAsk || only_reports(x)) return true;
+  const bool by_rule = x.decision.verdict == policy::Verdict::kAsk && !only_reports(x);
+  if (!by_rule && !x.over) return true;
   return ask_people(x);
 }
 
@@ -222,7 +230,11 @@ void settle(Exchange& x) {
     return;
   }
   x.cost = x.spend.cost;
-  x.reservation.settle(x.metered ? llm::settle(x) : policy::Cost{});
+  policy::Cost cost = x.metered ? llm::settle(x) : policy::Cost{};
+  if (x.result_cost && x.result_cost->said()) cost.money = x.cost = *x.result_cost->said();
+  x.reservation.settle(cost);
+  if (x.retried && x.cost == x.spend.cost) x.retried->answered(x.started);
+  x.retried.reset();
   const Label agent = x.snapshot->agent_labels[*x.agent];
   x.worker.metrics().spent(agent, x.upstream_label(), x.cost);
 }
@@ -256,6 +268,7 @@ bool admits_lines(Exchange& x) {
 net::Task<void> refuse(Exchange& x) {
   // What was held for the call is free before its answer is told: the next may need it.
   x.reservation.release();
+  x.retried.reset();
   x.admission = {};
   const bool lines = admits_lines(x);
   Journal& journal = x.worker.services().journal;
@@ -346,6 +359,7 @@ net::Task<void> handle(Exchange& x) {
   if (!decide(x)) co_return co_await refuse(x);
   if (!within_limits(x)) co_return co_await refuse(x);
   if (!co_await as_pinned(x)) co_return co_await refuse(x);
+  if (!recognise_retry(x)) co_return co_await refuse(x);
   if (!co_await reserve(x)) co_return co_await refuse(x);
   if (!guard_arguments(x)) co_return co_await refuse(x);
   if (!co_await ask(x)) co_return co_await refuse(x);

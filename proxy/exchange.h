@@ -22,6 +22,8 @@
 namespace reeve {
 
 class Worker;
+class Retried;
+class ResultCost;
 namespace llm {
 class Metered;
 }
@@ -99,7 +101,10 @@ struct Exchange {
   policy::Decision decision;
   policy::Admission admission;
   policy::Spend spend;
+  std::shared_ptr<Retried> retried;         // of a call with an idempotency key that counts
+  std::shared_ptr<ResultCost> result_cost;  // of an answer that says what the call cost
   policy::Reservation reservation;
+  std::unique_ptr<approvals::Over> over;    // null: no budget asks about it
   std::unique_ptr<approvals::Asked> asked;  // null: nobody is asked about it
   std::unique_ptr<Guarded> guarded;         // null: no guard is at work
   std::optional<Refusal> refusal;

@@ -111,7 +111,7 @@ void write_request(Exchange& x, const UpstreamConnection& to, std::string& out) 
                                    x.upstream->authority(to)};
   // An answer that may have to be read is asked for without coding or range.
   static constexpr std::string_view kReadable[] = {"accept-encoding", "range", "if-range"};
-  const bool uncoded = guards_results(x) || x.metered;
+  const bool uncoded = guards_results(x) || x.metered || x.result_cost;
   const std::span<const std::string_view> drop = x.is_mcp() || uncoded
                                                      ? std::span<const std::string_view>(kReadable)
                                                      : std::span<const std::string_view>();

@@ -12,6 +12,7 @@
 #include "proxy/commands/arguments.h"
 #include "proxy/commands/audit.h"
 #include "proxy/commands/commands.h"
+#include "proxy/commands/spend.h"
 #include "proxy/commands/token.h"
 #include "proxy/version.h"
 
@@ -69,6 +70,7 @@ constexpr Command kCommands[] = {
      commands::suggest},
     {"report", "what agents did in a period, and what needs attention", commands::report},
     {"approvals", "what waits for people, and their answers", commands::approvals},
+    {"spend", "budgets, and what calls cost, by agent, team and upstream", commands::spend},
     {"audit", "checks the record, asks it, exports it", commands::audit},
     {"stdio", "an upstream on standard input and output, through the sidecar", commands::stdio},
     {"pin", "the lock of an MCP server's tools", commands::pin},

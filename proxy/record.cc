@@ -9,6 +9,8 @@
 #include "policy/json_write.h"
 #include "proxy/llm/metered.h"
 #include "proxy/recorded_arguments.h"
+#include "proxy/result_cost.h"
+#include "proxy/retried.h"
 
 namespace reeve {
 namespace {
@@ -172,6 +174,15 @@ void write_approval(TextWriter& out, const Exchange& x) {
   member(out, "approver", x.asked->approver);
 }
 
+// The budgets that people were asked about: of an allowed call their limit was raised.
+void write_over(TextWriter& out, const approvals::Over& over) {
+  std::string names;
+  for (const policy::RuleInfo& rule : over.rules) {
+    names.append(names.empty() ? "" : ",").append(rule.id, approvals::kBudgetAsks.size());
+  }
+  member(out, "over_limit", names);
+}
+
 // Both lines of a call begin alike, so the second finds its beginning in the first.
 void begin_line(std::string& out, Exchange& x) {
   if (x.described > 0) {
@@ -238,7 +249,9 @@ void write_decision(Exchange& x) {
     if (*why && (*why)->budget) member(out, "budget", (*why)->budget->budget);
     if (*why && (*why)->limit) member(out, "limit", (*why)->limit->limit->text);
   }
+  if (x.over) write_over(out, *x.over);
   write_approval(out, x);
+  if (x.retried && x.retried->is_retry()) number(out, "retry", "true");
   if (x.guarded) write_guard(out, x.guarded->arguments);
   member(out, "policy", x.snapshot->policy->sha256());
   if (x.spend.cost > 0 && !x.refusal) {
@@ -272,6 +285,8 @@ void write_outcome(Exchange& x) {
   if (x.tries > 1) number(out, "tries", x.tries);
   if (x.dropped > 0) number(out, "dropped", x.dropped);
   if (x.spend.cost > 0) number(out, "cost", policy::format_decimal(x.cost));
+  const bool says_cost = x.forwarded && x.result_cost && !x.metered;
+  if (says_cost && !x.result_cost->said()) member(out, "unmeasured", "missing");
   if (x.metered && x.forwarded) write_metered(out, x.metered->settled);
   number(out, "bytes_in", x.bytes_in);
   number(out, "bytes_out", x.bytes_out);

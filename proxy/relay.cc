@@ -11,6 +11,7 @@
 #include "proxy/mcp/list_filter.h"
 #include "proxy/relay_parts.h"
 #include "proxy/reply.h"
+#include "proxy/retried.h"
 #include "proxy/worker.h"
 
 namespace reeve {
@@ -306,11 +307,19 @@ void begin_metering(Exchange& x, const http::ResponseHead& head) {
   if (x.metered->may_tell_usage()) x.connection.reads_on = x.upstream->config().answer_idle;
 }
 
+// What the call cost may stand in its answer. A key's first attempt is charged from here on, but
+// where that is still to be told.
+void begin_pricing(Exchange& x, const http::ResponseHead& head) {
+  if (x.result_cost) return x.result_cost->begin(head);
+  if (x.retried) x.retried->answered(x.started);
+}
+
 }  // namespace
 
 net::Task<RelayEnd> relay(Exchange& x, UpstreamConnection& from, ServerWatch* watch) {
   const http::ResponseHead& head = from.parser.head();
   const bool events = media_type_is(head.fields, "text/event-stream");
+  begin_pricing(x, head);
   BodyReader body(x, from, events);
   RelayEnd end;
   // reeve holds the credential of an MCP upstream: its 401 is no question to the agent.
@@ -337,6 +346,7 @@ net::Task<RelayEnd> relay(Exchange& x, UpstreamConnection& from, ServerWatch* wa
   } else {
     end = co_await pass_through(x, from, body, head, {});
   }
+  if (x.result_cost) x.result_cost->end(body.done() && !body.broken());
   if (x.metered) {
     x.metered->end(body.done() && !body.broken());
     x.worker.end_read_on(x.connection);

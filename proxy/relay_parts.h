@@ -9,6 +9,7 @@
 #include "proxy/approvals/answer.h"
 #include "proxy/exchange.h"
 #include "proxy/http/writer.h"
+#include "proxy/result_cost.h"
 #include "proxy/worker.h"
 
 namespace reeve {
@@ -29,6 +30,7 @@ class BodyReader {
       : from_(from),
         agent_(x.connection),
         idle_(x.upstream->config().answer_idle),
+        priced_(x.result_cost.get()),
         stream_(stream) {
     const http::ResponseHead& head = from.parser.head();
     decoder_.start(head.framing, head.content_length);
@@ -53,7 +55,10 @@ class BodyReader {
       from_.consume(step.consumed);
       done_ = step.done;
       broken_ = static_cast<bool>(step.fault);
-      if (!step.data.empty()) return step.data;
+      if (!step.data.empty()) {
+        if (priced_) priced_->take(step.data);
+        return step.data;
+      }
       if (step.consumed == 0) break;
     }
     return {};
@@ -86,6 +91,7 @@ class BodyReader {
   UpstreamConnection& from_;
   Connection& agent_;
   const std::chrono::milliseconds idle_;
+  ResultCost* const priced_;  // null: no price reads the result
   const bool stream_;
   http::BodyDecoder decoder_;
   bool done_ = false, broken_ = false, closed_ = false;

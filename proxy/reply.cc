@@ -182,7 +182,8 @@ void append_refusal(std::string& out, Exchange& x) {
   std::vector<http::Field> extra{{"reeve-request-id", view(x.id)}};
   if (refusal.status == 401) extra.push_back({"WWW-Authenticate", "Bearer realm=\"reeve\""});
   // Too many at once: one of them may end at any time. Other limits say themselves when.
-  const bool soon = refusal.status == 503 || (refusal.status == 429 && !refusal.limit);
+  const bool soon =
+      refusal.status == 503 || refusal.status == 409 || (refusal.status == 429 && !refusal.limit);
   if (soon) extra.push_back({"Retry-After", "1"});
   std::string seconds;
   if (refusal.limit && refusal.limit->retry_after) {

@@ -20,6 +20,7 @@
 #include "proxy/mcp_sessions.h"
 #include "proxy/metrics.h"
 #include "proxy/pin_watch.h"
+#include "proxy/retry_keys.h"
 #include "proxy/spend.h"
 #include "proxy/stdio/server.h"
 #include "proxy/transport.h"
@@ -72,6 +73,7 @@ struct Services {
   std::atomic<int64_t> connections{0};
   std::atomic<bool> draining{false};
   policy::Limits limits{};
+  RetryKeys retry_keys{config};
   const DialRules dial{config};
   Lookups lookups;           // of names that agents choose
   Lookups upstream_lookups;  // of names in reeve.yaml

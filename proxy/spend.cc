@@ -13,6 +13,7 @@
 #include <boost/asio/post.hpp>
 #include <utility>
 
+#include "proxy/budget_view.h"
 #include "proxy/clock.h"
 
 namespace reeve {
@@ -31,18 +32,6 @@ std::string per(policy::Period period) {
   return fmt::format("per {}", policy::to_string(period));
 }
 
-std::string_view unit_name(const policy::AccountKey& key) {
-  switch (key.unit) {
-    case policy::Unit::kMoney:
-      return key.currency;
-    case policy::Unit::kCalls:
-      return "calls";
-    case policy::Unit::kTokens:
-      return "tokens";
-  }
-  return "";
-}
-
 SpendRefusal over_budget(const policy::Shortfall& shortfall) {
   const policy::AccountKey& key = shortfall.account->key();
   SpendRefusal refusal{.kind = SpendRefusal::Kind::kOverBudget,
@@ -55,7 +44,8 @@ SpendRefusal over_budget(const policy::Shortfall& shortfall) {
                        .limit = shortfall.limit,
                        .used = shortfall.used,
                        .asked = shortfall.asked,
-                       .resets = {}};
+                       .resets = {},
+                       .asks = {}};
   if (key.period != policy::Period::kTotal) refusal.resets = shortfall.window.end;
   refusal.message = fmt::format("budget `{}` ({}) has used {} of {} {} {}, this call may take {}",
                                 key.budget, key.scope, policy::format_decimal(shortfall.used),
@@ -115,8 +105,9 @@ std::optional<std::string> Treasury::trouble() const {
 }
 
 policy::Attempt Treasury::attempt(std::span<const policy::Draw> draws, const Binding& binding,
-                                  policy::Time now) {
-  Attempt attempt = ledger_.reserve(draws, binding, now);
+                                  policy::Time now,
+                                  std::span<const policy::Account* const> beyond) {
+  Attempt attempt = ledger_.reserve(draws, binding, now, beyond);
   // The first refusal since the last look wakes the thread, which tells of it in a while.
   const bool refused = attempt.outcome == Attempt::Outcome::kOverLimit &&
                        !has_news_.exchange(true, std::memory_order_relaxed);
@@ -135,8 +126,13 @@ std::optional<Treasury::Outcome> outcome_of(Attempt& attempt) {
   switch (attempt.outcome) {
     case Attempt::Outcome::kReserved:
       return std::move(attempt.reservation);
-    case Attempt::Outcome::kOverLimit:
-      return over_budget(attempt.shortfall);
+    case Attempt::Outcome::kOverLimit: {
+      SpendRefusal refusal = over_budget(attempt.shortfall);
+      for (const policy::Shortfall& each : attempt.asks) {
+        refusal.asks.push_back({each.account, *each.ask, over_budget(each).message});
+      }
+      return refusal;
+    }
     case Attempt::Outcome::kNeedsMark:
       return std::nullopt;
     case Attempt::Outcome::kTooMany:
@@ -156,9 +152,10 @@ std::optional<Treasury::Outcome> Treasury::try_reserve(std::span<const policy::D
 }
 
 net::Task<Treasury::Outcome> Treasury::reserve(std::span<const policy::Draw> draws,
-                                               const Binding& binding, policy::Time now) {
+                                               const Binding& binding, policy::Time now,
+                                               std::span<const policy::Account* const> beyond) {
   for (int round = 0; round < kMaxRounds; ++round) {
-    Attempt next = attempt(draws, binding, now);
+    Attempt next = attempt(draws, binding, now, beyond);
     if (auto outcome = outcome_of(next)) {
       co_return std::move(*outcome);
     }

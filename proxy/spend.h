@@ -28,6 +28,13 @@
 
 namespace reeve {
 
+// A budget that has too little left, and whom it asks to let just this call through.
+struct OverBudget {
+  const policy::Account* account = nullptr;
+  policy::AskTerms ask;
+  std::string message;  // as SpendRefusal::message
+};
+
 // Why a call may not be paid.
 struct SpendRefusal {
   enum class Kind : uint8_t {
@@ -46,6 +53,9 @@ struct SpendRefusal {
   policy::Micros used = 0;             // settled + reserved
   policy::Micros asked = 0;            // by this call
   std::optional<policy::Time> resets;  // nothing: never (total)
+
+  // Where every budget that has too little left asks people: all of them; else none.
+  std::vector<OverBudget> asks;
 };
 
 class Treasury {
@@ -80,9 +90,10 @@ class Treasury {
 
   // Reserves all draws or none. Does not suspend unless the store has to be asked. `draws` and
   // `binding` must live in the caller's frame until it returns. Its io_context is posted to from
-  // another thread, so it must not have the concurrency hint UNSAFE.
+  // another thread, so it must not have the concurrency hint UNSAFE. `beyond`: see
+  // Ledger::reserve().
   net::Task<Outcome> reserve(std::span<const policy::Draw> draws, const Binding& binding,
-                             policy::Time now);
+                             policy::Time now, std::span<const policy::Account* const> beyond = {});
 
   // The part of reserve() that needs no coroutine: nothing when the store has to be asked.
   std::optional<Outcome> try_reserve(std::span<const policy::Draw> draws, const Binding& binding,
@@ -107,7 +118,7 @@ class Treasury {
 
   Treasury(std::unique_ptr<store::Store> store, std::span<const policy::Mark> marks, Pace pace);
   policy::Attempt attempt(std::span<const policy::Draw> draws, const Binding& binding,
-                          policy::Time now);
+                          policy::Time now, std::span<const policy::Account* const> beyond = {});
   net::Task<bool> wait_for(const policy::Account& account, uint64_t write);
   void run();
   void tell();

@@ -154,6 +154,19 @@ net::Task<bool> wait(Exchange& x) {
   co_return refuse_ended(x, asked.record);
 }
 
+// What the yes must be for. A budget that people were asked about and that has room again asks for
+// nothing any more, and takes nothing away from the yes.
+std::vector<policy::ApprovalAsk> asks_now(const Exchange& x) {
+  std::vector<policy::ApprovalAsk> asks = asks_of(x, rules_of(x));
+  if (asks.empty()) return asks;
+  const std::vector<policy::ApprovalAsk>& asked = x.asked->record.asks;
+  for (const policy::ApprovalAsk& ask : asked) {
+    if (!ask.rule.starts_with(kBudgetAsks)) continue;
+    if (std::find(asks.begin(), asks.end(), ask) == asks.end()) asks.push_back(ask);
+  }
+  return asks;
+}
+
 }  // namespace
 
 net::Task<bool> wait_for_people(Exchange& x) {
@@ -199,8 +212,8 @@ net::Task<bool> use_yes(Exchange& x) {
     x.connection.agent_gone = true;
     co_return refuse_gone(x);
   }
-  std::vector<policy::ApprovalAsk> asks;
-  if (x.decision.verdict == policy::Verdict::kAsk) asks = asks_of(x, rules_of(x));
+  std::vector<policy::ApprovalAsk> asks = asks_now(x);
+  const bool nobody_asks = asks.empty();
   const auto released =
       co_await desk(x).release(asked.record.id, binding_of(x), std::move(asks), x.snapshot->policy);
   if (!released) {
@@ -208,7 +221,7 @@ net::Task<bool> use_yes(Exchange& x) {
                        fmt::format("the yes cannot be used: {}", released.error().message));
   }
   // Nobody is asked any more: the call goes on because it is allowed, and its yes is void.
-  if (x.decision.verdict == policy::Verdict::kAllow) co_return true;
+  if (nobody_asks) co_return true;
   if (const auto record = co_await desk(x).find(asked.record.id)) asked.record = *record;
   if (*released != policy::Approvals::Released::kReleased) co_return refuse_ended(x, asked.record);
   if (x.connection.given_up) co_return refuse_gone(x);

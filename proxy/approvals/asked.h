@@ -4,13 +4,19 @@
 
 #include <memory>
 #include <string>
+#include <string_view>
+#include <vector>
 
 #include "policy/approvals.h"
+#include "policy/decision.h"
 #include "proxy/approvals/desk.h"
 
 namespace reeve {
 struct Snapshot;
+namespace policy {
+class Account;
 }
+}  // namespace reeve
 
 namespace reeve::approvals {
 
@@ -37,6 +43,15 @@ class Place {
  private:
   Desk* desk_ = nullptr;
   size_t bytes_ = 0;
+};
+
+// How the ids of budgets begin, where people are asked on their behalf.
+inline constexpr std::string_view kBudgetAsks = "budgets.";
+
+// A call that budgets with `then: ask` have too little left for.
+struct Over {
+  std::vector<policy::RuleInfo> rules;  // as though they were rules that ask: `budgets.NAME`
+  std::vector<const policy::Account*> budgets;  // what a yes raises the limit of
 };
 
 struct Asked {

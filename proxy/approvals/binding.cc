@@ -98,7 +98,13 @@ policy::ApprovalBinding binding_of(const Exchange& x) {
 
 std::vector<const policy::RuleInfo*> rules_of(const Exchange& x) {
   const policy::PolicySet& policy = *x.snapshot->policy;
-  return x.dispatched ? x.dispatched->asks(policy, *x.agent) : policy.asks(*x.agent, x.call);
+  std::vector<const policy::RuleInfo*> rules;
+  if (x.decision.verdict == policy::Verdict::kAsk) {
+    rules = x.dispatched ? x.dispatched->asks(policy, *x.agent) : policy.asks(*x.agent, x.call);
+  }
+  if (!x.over) return rules;
+  for (const policy::RuleInfo& budget : x.over->rules) rules.push_back(&budget);
+  return rules;
 }
 
 std::vector<policy::ApprovalAsk> asks_of(const Exchange& x,

@@ -15,7 +15,7 @@ namespace reeve::approvals {
 // itself, differs between repeats of one call, and is not covered. The body must have been read.
 policy::ApprovalBinding binding_of(const Exchange& exchange);
 
-// The rules that ask, by the policy of the exchange.
+// The rules that ask, by the policy of the exchange, and budgets as though they were some.
 std::vector<const policy::RuleInfo*> rules_of(const Exchange& exchange);
 std::vector<policy::ApprovalAsk> asks_of(const Exchange& exchange,
                                          const std::vector<const policy::RuleInfo*>& rules);

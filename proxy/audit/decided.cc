@@ -47,7 +47,8 @@ const Decided* DecidedReader::read(const Line& line, const json::Value& members)
   if (verdict == "malformed") return nullptr;
   if (members.find("approval")) recorded.verdict = Verdict::kAsk;
   const std::string_view reason = text(members, "reason", other_);
-  decided_.by_rules = reason == "rule" || reason == "default";
+  decided_.by_rules =
+      (reason == "rule" || reason == "default") && !members.find("over_limit").has_value();
   return &decided_;
 }
 

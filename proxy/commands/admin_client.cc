@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <boost/asio/ip/address.hpp>
+#include <cstdlib>
 #include <optional>
 
 #include "policy/json.h"
@@ -15,6 +16,8 @@ namespace {
 
 constexpr std::chrono::seconds kTimeout{30};
 constexpr size_t kBodyBytes = 64 * 1024 * 1024;
+
+using Asked = Result<AdminAnswer, AdminFailure>;
 
 struct Request {
   Address address;
@@ -31,7 +34,7 @@ net::Endpoint endpoint_of(const Address& address) {
   return net::asio::ip::tcp::endpoint(ip, address.port);
 }
 
-net::Task<Result<AdminAnswer>> read(net::Stream& stream) {
+net::Task<Asked> read(net::Stream& stream) {
   const http::HeadLimits limits;
   http::ResponseParser parser(limits);
   parser.reset("GET");
@@ -40,10 +43,10 @@ net::Task<Result<AdminAnswer>> read(net::Stream& stream) {
   net::ErrorCode ec;
   for (;;) {
     const size_t n = co_await stream.read_some(piece, sizeof piece, ec);
-    if (n == 0) co_return Error{"the sidecar hung up before it answered"};
+    if (n == 0) co_return AdminFailure{"the sidecar hung up before it answered"};
     in.append(piece, n);
     const http::Progress progress = parser.parse(in);
-    if (progress == http::Progress::kFault) co_return Error{parser.fault().detail};
+    if (progress == http::Progress::kFault) co_return AdminFailure{parser.fault().detail};
     if (progress == http::Progress::kDone) break;
   }
   AdminAnswer answer{parser.head().status, {}};
@@ -57,35 +60,38 @@ net::Task<Result<AdminAnswer>> read(net::Stream& stream) {
     size_t used = 0;
     while (!done && used < rest.size()) {
       const http::BodyDecoder::Step step = decoder.step(std::string_view(rest).substr(used));
-      if (step.fault) co_return Error{step.fault.detail};
+      if (step.fault) co_return AdminFailure{step.fault.detail};
       answer.body += step.data;
       used += step.consumed;
       done = step.done;
       if (step.consumed == 0) break;
     }
-    if (answer.body.size() > kBodyBytes) co_return Error{"the sidecar's answer is too large"};
+    if (answer.body.size() > kBodyBytes)
+      co_return AdminFailure{"the sidecar's answer is too large"};
     rest.erase(0, used);
     if (done) break;
     const size_t n = co_await stream.read_some(piece, sizeof piece, ec);
-    if (n == 0) co_return Error{"the sidecar hung up in the middle of its answer"};
+    if (n == 0) co_return AdminFailure{"the sidecar hung up in the middle of its answer"};
     rest.append(piece, n);
   }
   co_return answer;
 }
 
 net::Task<void> run(const Request& request, net::asio::io_context& context,
-                    std::optional<Result<AdminAnswer>>& result) {
+                    std::optional<Asked>& result) {
   net::Pending pending;
   auto connected =
       co_await net::connect(endpoint_of(request.address), context.get_executor(), nullptr, pending);
   if (!connected) {
-    result.emplace(Error{fmt::format("no sidecar answers on {}: {}; start it with `reeve serve`",
-                                     to_string(request.address), connected.error().message)});
+    result.emplace(
+        AdminFailure{fmt::format("no sidecar answers on {}: {}; start it with `reeve serve`",
+                                 to_string(request.address), connected.error().message),
+                     true});
     co_return;
   }
   net::Stream stream(std::move(*connected));
   if (!co_await stream.write(request.text)) {
-    result.emplace(Error{"the sidecar hung up"});
+    result.emplace(AdminFailure{"the sidecar hung up"});
     co_return;
   }
   result.emplace(co_await read(stream));
@@ -93,9 +99,9 @@ net::Task<void> run(const Request& request, net::asio::io_context& context,
 
 }  // namespace
 
-Result<AdminAnswer> ask_admin(const Address& address, const std::string& token,
-                              const std::string& method, const std::string& path,
-                              const std::string& body) {
+Result<AdminAnswer, AdminFailure> ask_admin(const Address& address, const std::string& token,
+                                            const std::string& method, const std::string& path,
+                                            const std::string& body) {
   Request request{address, {}};
   const std::string bearer = "Bearer " + token;
   request.text = fmt::format("{} {} HTTP/1.1\r\nHost: {}\r\nAuthorization: {}\r\n", method, path,
@@ -105,14 +111,19 @@ Result<AdminAnswer> ask_admin(const Address& address, const std::string& token,
         fmt::format("Content-Type: application/json\r\nContent-Length: {}\r\n", body.size());
   }
   request.text.append("Connection: close\r\n\r\n").append(body);
-  std::optional<Result<AdminAnswer>> result;
+  std::optional<Asked> result;
   {
     net::asio::io_context context(1);
     net::spawn(context, run(request, context, result));
     context.run_for(kTimeout);
   }
-  if (!result) return Error{"the sidecar did not answer in time"};
+  if (!result) return AdminFailure{"the sidecar did not answer in time"};
   return std::move(*result);
+}
+
+std::string operator_token(const AdminAccess& access) {
+  const char* own = std::getenv("REEVE_TOKEN");
+  return own != nullptr ? std::string(own) : access.token;
 }
 
 std::string detail_of(const AdminAnswer& answer) {

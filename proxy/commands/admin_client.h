@@ -14,11 +14,23 @@ struct AdminAnswer {
   std::string body;
 };
 
+// Why there is no answer: a sentence for a person.
+struct AdminFailure {
+  std::string message;
+  bool away = false;  // nobody listens there
+};
+
 // One request on a connection of its own, within 30 seconds. `token` goes as a bearer token; `body`
-// may be empty. The error is a sentence for a person.
-Result<AdminAnswer> ask_admin(const Address& address, const std::string& token,
-                              const std::string& method, const std::string& path,
-                              const std::string& body);
+// may be empty.
+Result<AdminAnswer, AdminFailure> ask_admin(const Address& address, const std::string& token,
+                                            const std::string& method, const std::string& path,
+                                            const std::string& body);
+
+// What proves whoever uses a command: REEVE_TOKEN, a person's own token, or else the admin token of
+// reeve.yaml; empty where there is neither, which kNoToken says.
+std::string operator_token(const AdminAccess& access);
+inline constexpr const char* kNoToken =
+    "there is no token: set REEVE_TOKEN, or what `admin.token` of reeve.yaml refers to";
 
 // The `detail` of a problem, or what stands in for it.
 std::string detail_of(const AdminAnswer& answer);

@@ -1,10 +1,8 @@
 // `reeve approvals`: what waits for people, and their answers. It speaks to the running sidecar.
 #include <fmt/format.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <cctype>
-#include <cstdlib>
 
 #include "policy/diagnostic.h"
 #include "policy/json.h"
@@ -13,6 +11,7 @@
 #include "proxy/commands/audit.h"
 #include "proxy/commands/commands.h"
 #include "proxy/commands/policy_source.h"
+#include "proxy/commands/terminal.h"
 
 namespace reeve::commands {
 namespace {
@@ -47,8 +46,8 @@ struct Target {
   AdminAccess access;
   std::string token;
 
-  Result<AdminAnswer> ask(const std::string& method, const std::string& path,
-                          const std::string& body = {}) const {
+  Result<AdminAnswer, AdminFailure> ask(const std::string& method, const std::string& path,
+                                        const std::string& body = {}) const {
     return ask_admin(access.address, token, method, path, body);
   }
 };
@@ -111,12 +110,12 @@ int print_record(const AdminAnswer& answer) {
   return 0;
 }
 
-int print(const Target& target, const Result<AdminAnswer>& answer,
+int print(const Target& target, const Result<AdminAnswer, AdminFailure>& answer,
           int (*for_people)(const AdminAnswer&)) {
   if (!answer) return fail(answer.error().message);
   if (answer->status >= 400) return fail(detail_of(*answer));
   if (!target.arguments.has("--json")) return for_people(*answer);
-  fmt::print("{}\n", ::isatty(1) == 1 ? for_terminal(answer->body, SIZE_MAX) : answer->body);
+  print_json(answer->body);
   return 0;
 }
 
@@ -199,13 +198,8 @@ int approvals(std::vector<std::string> args) {
     print_errors(diagnostics);
     return 2;
   }
-  const char* own = std::getenv("REEVE_TOKEN");
-  const Target target{*arguments, *access, own != nullptr ? own : access->token};
-  if (target.token.empty()) {
-    return usage_error("approvals",
-                       "there is no token: set REEVE_TOKEN, or what `admin.token` of "
-                       "reeve.yaml refers to");
-  }
+  const Target target{*arguments, *access, operator_token(*access)};
+  if (target.token.empty()) return usage_error("approvals", kNoToken);
   if (verb == "list") {
     if (words.size() > 1) return usage_error("approvals", "list takes no ID; show does");
     const char* path = arguments->has("--all") ? "/v1/approvals?all=true" : "/v1/approvals";

@@ -1,10 +1,8 @@
 // `reeve audit query`: the lines that match, oldest first; with --follow those to come as well,
 // across rotations.
 #include <fmt/format.h>
-#include <unistd.h>
 
 #include <chrono>
-#include <cstdlib>
 #include <thread>
 
 #include "proxy/audit/files.h"
@@ -12,6 +10,7 @@
 #include "proxy/audit/query.h"
 #include "proxy/commands/audit.h"
 #include "proxy/commands/audit_filter.h"
+#include "proxy/commands/terminal.h"
 
 namespace reeve::commands {
 namespace {
@@ -29,19 +28,13 @@ std::string cell(const json::Value& members, std::string_view name, size_t most 
 class Printer {
  public:
   Printer(bool json, uint64_t limit) : json_(json), limit_(limit) {
-    terminal_ = ::isatty(1) == 1;
-    color_ = !json && terminal_ && std::getenv("NO_COLOR") == nullptr;
+    color_ = !json && may_colour();
   }
 
   // False when no more are wanted, or nobody reads them.
   bool print(const audit::Match& match) {
     if (json_) {
-      // What a terminal would act on is escaped, which JSON reads as the same.
-      if (terminal_) {
-        fmt::print("{}\n", for_terminal(match.text, SIZE_MAX));
-      } else {
-        fmt::print("{}\n", match.text);
-      }
+      print_json(match.text);
     } else {
       if (printed_ == 0)
         row("TIME", "KIND", "AGENT", "DECISION", "UPSTREAM", "ACTION", "TARGET", "");
@@ -89,7 +82,7 @@ class Printer {
 
   const bool json_;
   const uint64_t limit_;
-  bool terminal_ = false, color_ = false;
+  bool color_ = false;
   uint64_t printed_ = 0;
 };
 

@@ -302,11 +302,11 @@ void read_upstream(Reader& r, const yaml::Node::Member& member, Config& config) 
     r.error(member.key_mark,
             "`mcp` is the endpoint of all MCP upstreams together; rename this one");
   }
-  if (!r.keys(
-          member.value, fmt::format("upstream `{}`", name),
-          {{"http", "mcp", "credential", "timeout", "connect_timeout", "answer_idle", "connections",
-            "idle_connections", "path_parameters", "pass_headers", "tls", "host", "meter", "audit"},
-           {}})) {
+  if (!r.keys(member.value, fmt::format("upstream `{}`", name),
+              {{"http", "mcp", "credential", "timeout", "connect_timeout", "answer_idle",
+                "connections", "idle_connections", "path_parameters", "pass_headers", "tls", "host",
+                "meter", "audit", "idempotency_keys"},
+               {}})) {
     return;
   }
   UpstreamConfig upstream;
@@ -335,6 +335,12 @@ void read_upstream(Reader& r, const yaml::Node::Member& member, Config& config) 
   }
   if (const yaml::Node* node = member.value.find("meter")) read_meter(r, *node, upstream);
   if (const yaml::Node* node = member.value.find("timeout")) upstream.timeout = r.duration(*node);
+  if (const yaml::Node* node = member.value.find("idempotency_keys")) {
+    (void)r.duration(*node);  // load_idempotency_keys() reads it
+    if (upstream.protocol == Protocol::kMcp) {
+      r.error(node->mark, "MCP has no idempotency keys; remove `idempotency_keys`");
+    }
+  }
   if (const yaml::Node* node = member.value.find("path_parameters")) {
     upstream.path_parameters = r.boolean(*node);
   }

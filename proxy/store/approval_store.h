@@ -9,13 +9,13 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "policy/approvals.h"
 #include "policy/result.h"
+#include "proxy/store/sqlite.h"
 #include "proxy/store/store.h"
-
-struct sqlite3;
 
 namespace reeve::store {
 
@@ -38,7 +38,6 @@ class SqliteApprovalStore : public ApprovalStore {
  public:
   // Creates the file (0600) and its table where they do not exist. Its folder must exist.
   static Result<std::unique_ptr<SqliteApprovalStore>> open(const std::string& path);
-  ~SqliteApprovalStore() override;
   SqliteApprovalStore(const SqliteApprovalStore&) = delete;
   SqliteApprovalStore& operator=(const SqliteApprovalStore&) = delete;
 
@@ -47,14 +46,11 @@ class SqliteApprovalStore : public ApprovalStore {
                     std::span<const std::string> forgotten) override;
 
  private:
-  SqliteApprovalStore(std::string path, sqlite3* db) : path_(std::move(path)), db_(db) {}
-  Result<Done> prepare();
-  Error failure(int code) const;
+  explicit SqliteApprovalStore(Database database) : database_(std::move(database)) {}
   int write_all(std::span<const policy::Approval* const> records,
                 std::span<const std::string> forgotten);
 
-  const std::string path_;
-  sqlite3* db_;
+  Database database_;
 };
 
 // A record as its row has it: JSON, whose members are a file format: they may be added to, never

@@ -1,18 +1,18 @@
 // The store of one host: a SQLite file, write-ahead log, synchronous=FULL.
 //
-// Every failure is a sentence that names the file and the remedy. A file that is damaged, of
-// another program or of a newer reeve is refused, never replaced: to start anew forgets what was
-// spent, which only a person may decide.
+// Every failure is a sentence that names the file and the remedy (sqlite.h). A file that cannot be
+// used is refused, never replaced: to start anew forgets what was spent, which only a person may
+// decide.
 #ifndef REEVE_PROXY_STORE_SQLITE_STORE_H_
 #define REEVE_PROXY_STORE_SQLITE_STORE_H_
 
 #include <memory>
 #include <string>
+#include <utility>
+#include <vector>
 
+#include "proxy/store/sqlite.h"
 #include "proxy/store/store.h"
-
-struct sqlite3;
-struct sqlite3_stmt;
 
 namespace reeve::store {
 
@@ -22,6 +22,9 @@ class SqliteStore : public Store {
   // SQLite's name of a file layer, null for the system's.
   static Result<std::unique_ptr<SqliteStore>> open(const std::string& path,
                                                    const char* vfs = nullptr);
+  // The marks of a file that another process may use: for a look. Nothing is written; a file that
+  // is not there has none.
+  static Result<std::vector<policy::Mark>> read(const std::string& path);
   ~SqliteStore() override;
   SqliteStore(const SqliteStore&) = delete;
   SqliteStore& operator=(const SqliteStore&) = delete;
@@ -30,15 +33,11 @@ class SqliteStore : public Store {
   Result<Done> persist(std::span<const policy::MarkWrite> writes) override;
 
  private:
-  SqliteStore(std::string path, sqlite3* db) : path_(std::move(path)), db_(db) {}
-  Result<Done> prepare();
-  Result<Done> create_or_check_schema();
+  explicit SqliteStore(Database database) : database_(std::move(database)) {}
   int write_all(std::span<const policy::MarkWrite> writes);
   int upsert(const policy::MarkWrite& write);
-  Error failure(int code) const;
 
-  const std::string path_;
-  sqlite3* db_;
+  Database database_;
   sqlite3_stmt* upsert_ = nullptr;
 };
 

@@ -90,8 +90,8 @@ const cases = [
       policy: policyOf(
           [jordan], allowAll('api'),
           'approvers: {leads: {members: [lee@acme.example]}}\n' +
-              'budgets: {b: {for: everyone, limit: 1 calls per day, then: ask, approvers: leads}}\n'),
-      message: /policy\.yaml:\d+:\d+: error: `then: ask` is not yet enforced/
+              'guards: {pii: {patterns: email, then: ask, approvers: leads}}\n'),
+      message: /policy\.yaml:\d+:\d+: error: `then: ask of a guard` is not yet enforced/
     }
   ],
   [

@@ -1,10 +1,12 @@
 // The ledger by simulation: a sidecar, its store and its clock, driven by a seed, with crashes, I/O
 // errors, a full disk, writes that are answered late and in any order, clock jumps both ways,
-// changed limits and forgotten reservations. What must hold is looked at after every step.
+// changed limits, forgotten reservations and calls that people let through beyond a
+// limit. What must hold is looked at after every step.
 //
 // REEVE_SEED is the first seed and REEVE_ROUNDS how many; 1,000, or 100,000 with REEVE_TEST_LONG=1.
 #include <fmt/core.h>
 
+#include <algorithm>
 #include <catch2/catch.hpp>
 #include <cstdlib>
 #include <map>
@@ -36,6 +38,7 @@ class Simulation {
       specs_.push_back(spec_of(fmt::format("b{}", i), limit(), static_cast<Period>(below(8))));
       specs_.back().zone = kZones[below(std::size(kZones))];
       specs_.back().warn_percent = 80;
+      if (below(2) == 0) specs_.back().ask = AskTerms{};
     }
     start();
   }
@@ -67,10 +70,12 @@ class Simulation {
     bool sent = false;
     std::optional<Steady> seen;  // by expire()
     bool expired = false;
+    bool approved = false;  // by people, beyond limits
   };
   struct Truth {
     Micros settled = 0;
     Micros reserved = 0;
+    Micros approved = 0;   // of both, by calls that people let through: all that they hold and cost
     bool crashed = false;  // in this window: the ledger may count more
   };
 
@@ -165,7 +170,7 @@ class Simulation {
     }
     for (const AccountState& state : ledger_->snapshot(now_)) {
       ceiling_[{state.key, state.window.start}] =
-          std::max(state.limit, state.settled + state.reserved);
+          std::max(state.limit, state.settled + state.reserved - state.approved);
     }
   }
 
@@ -174,18 +179,33 @@ class Simulation {
     for (uint32_t i = 0; i < 3; ++i) {
       if (below(2) == 0) draws.push_back({i, below(40)});
     }
-    Attempt attempt = ledger_->reserve(draws, binding_, now_);
+    // People say yes to some, whether it is needed or not.
+    std::vector<const Account*> beyond;
+    for (uint32_t i = 0; below(3) == 0 && i < 3; ++i) {
+      if (specs_[i].ask) beyond.push_back(binding_[i]);
+    }
+    Attempt attempt = ledger_->reserve(draws, binding_, now_, beyond);
     REQUIRE(attempt.outcome != Attempt::Outcome::kInvalid);
+    if (attempt.outcome == Attempt::Outcome::kNeedsMark && !beyond.empty() && below(2) == 0) {
+      answer();
+      attempt = ledger_->reserve(draws, binding_, now_, beyond);
+    }
     if (attempt.outcome == Attempt::Outcome::kOverLimit) {
       const Shortfall& shortfall = attempt.shortfall;
       const Truth& truth = truth_[{shortfall.account->key(), shortfall.window.start}];
       // No false refusal: without a crash the ledger counts exactly what was spent.
       if (!truth.crashed) REQUIRE(shortfall.used == truth.settled + truth.reserved);
       REQUIRE(shortfall.used + shortfall.asked > shortfall.limit);
+      REQUIRE(attempt.asks.empty() == !shortfall.ask);
+      for (const Shortfall& each : attempt.asks) {
+        REQUIRE(std::find(beyond.begin(), beyond.end(), each.account) == beyond.end());
+        REQUIRE(each.used + each.asked > each.limit);
+      }
     }
     if (attempt.outcome != Attempt::Outcome::kReserved) return;
 
     Held held;
+    held.approved = !beyond.empty();
     const auto states = ledger_->snapshot(now_);
     for (uint32_t i = 0; i < attempt.reservation.size(); ++i) {
       const AccountKey& key = attempt.reservation.account(i).key();
@@ -194,6 +214,7 @@ class Simulation {
       }
       held.amounts.push_back(attempt.reservation.amount(i));
       truth_[held.windows.back()].reserved += held.amounts.back();
+      if (held.approved) truth_[held.windows.back()].approved += held.amounts.back();
     }
     held.reservation = std::move(attempt.reservation);
     held_.push_back(std::move(held));
@@ -219,9 +240,12 @@ class Simulation {
     const int64_t way = below(3);
     for (size_t i = 0; i < held.windows.size(); ++i) {
       Truth& truth = truth_[held.windows[i]];
+      const Micros charged = way == 0                ? std::min<Micros>(actual, held.amounts[i])
+                             : way == 1 && held.sent ? held.amounts[i]
+                                                     : 0;
       truth.reserved -= held.amounts[i];
-      if (way == 0) truth.settled += std::min<Micros>(actual, held.amounts[i]);
-      if (way == 1 && held.sent) truth.settled += held.amounts[i];
+      truth.settled += charged;
+      if (held.approved) truth.approved -= held.amounts[i] - charged;
     }
     if (way == 0) REQUIRE(held.reservation.settle({.money = {}, .calls = actual, .tokens = {}}));
     if (way == 2) REQUIRE(held.reservation.release());
@@ -244,7 +268,7 @@ class Simulation {
 
   void apply(const MarkWrite& write) {
     const AccountKey& key = write.account->key();
-    store_[key] = {key, write.window, write.mark};
+    store_[key] = {key, write.window, write.mark, write.approved};
   }
 
   void crash() {
@@ -259,6 +283,7 @@ class Simulation {
         Truth& truth = truth_[held.windows[i]];
         truth.reserved -= held.amounts[i];
         if (held.sent) truth.settled += held.amounts[i];  // the upstream has it
+        if (held.approved && !held.sent) truth.approved -= held.amounts[i];
       }
     }
     held_.clear();
@@ -273,9 +298,12 @@ class Simulation {
       REQUIRE(state.reserved >= 0);
       const std::pair window{state.key, state.window.start};
       const Micros ceiling = ceiling_.try_emplace(window, state.limit).first->second;
-      REQUIRE(state.settled + state.reserved <= ceiling);
+      REQUIRE(state.approved >= 0);
+      REQUIRE(state.settled + state.reserved <= ceiling + state.approved);
       Truth& truth = truth_[window];
       if (crashed_) truth.crashed = true;
+      // A limit is raised by what was approved, and by no more.
+      if (!truth.crashed) REQUIRE(state.approved <= truth.approved);
       REQUIRE(truth.settled + truth.reserved <= state.settled + state.reserved);
       if (!truth.crashed) REQUIRE(truth.settled == state.settled);
       REQUIRE(truth.reserved == state.reserved);
@@ -286,7 +314,7 @@ class Simulation {
     }
     crashed_ = false;
     for (const auto& [window, truth] : truth_) {
-      REQUIRE(truth.settled + truth.reserved <= ceiling_.at(window));
+      REQUIRE(truth.settled + truth.reserved <= ceiling_.at(window) + truth.approved);
     }
   }
 

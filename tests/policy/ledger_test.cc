@@ -54,7 +54,8 @@ class Script {
       now_ = Time{minutes{minute}};
       return "";
     }
-    if (verb == "reserve") return reserve(words);
+    if (verb == "reserve") return reserve(words, false);
+    if (verb == "approved") return reserve(words, true);
     if (verb == "sent" || verb == "settle" || verb == "release" || verb == "drop") {
       return resolve(verb, words);
     }
@@ -64,12 +65,14 @@ class Script {
         all += fmt::format("{}{}={}+{}/{}", all.empty() ? "" : " ", state.key.budget,
                            format_decimal(state.settled), format_decimal(state.reserved),
                            format_decimal(state.limit));
+        if (state.approved > 0) all += "+" + format_decimal(state.approved);
       }
       return all;
     }
     if (verb == "trim") return ledger_->trim(false) ? "again" : "done";
     if (verb == "close") return ledger_->trim(true) ? "again" : "done";
     if (verb == "store" || verb == "lose") return answer(verb == "store");
+    if (verb == "keep") return answer(true), "";  // `store`, whatever it is
     if (verb == "crash") {
       for (auto& [name, reservation] : reservations_) keep_.push_back(std::move(reservation));
       reservations_.clear();
@@ -83,7 +86,7 @@ class Script {
     return "unknown step";
   }
 
-  // policy NAME:LIMIT:PERIOD[:UNIT] …
+  // policy NAME:LIMIT:PERIOD[:UNIT[:ask]] …
   std::string bind(std::istringstream& words) {
     specs_.clear();
     for (std::string word; words >> word;) {
@@ -93,18 +96,22 @@ class Script {
       std::getline(parts, limit, ':');
       std::getline(parts, period, ':');
       std::getline(parts, unit, ':');
+      std::string ask;
+      std::getline(parts, ask, ':');
       const Period which = period == "hour"    ? Period::kHour
                            : period == "total" ? Period::kTotal
                                                : Period::kDay;
       specs_.push_back(
           spec_of(name, *parse_decimal(limit), which, unit == "usd" ? Unit::kMoney : Unit::kCalls));
+      if (ask == "ask") specs_.back().ask = AskTerms{};
     }
     binding_ = ledger_->bind(specs_, now_);
     return "";
   }
 
-  // reserve RESERVATION ACCOUNT:AMOUNT …
-  std::string reserve(std::istringstream& words) {
+  // reserve RESERVATION ACCOUNT:AMOUNT …; `approved` the same, let through by people on all that
+  // ask
+  std::string reserve(std::istringstream& words, bool approved) {
     std::string name;
     words >> name;
     std::vector<Draw> draws;
@@ -117,7 +124,11 @@ class Script {
       const std::string amount = word.substr(colon + 1);
       draws.push_back({index, amount == "-1" ? -1 : *parse_decimal(amount)});
     }
-    Attempt attempt = ledger_->reserve(draws, binding_, now_);
+    std::vector<const Account*> beyond;
+    for (uint32_t i = 0; approved && i < specs_.size(); ++i) {
+      if (specs_[i].ask) beyond.push_back(binding_[i]);
+    }
+    Attempt attempt = ledger_->reserve(draws, binding_, now_, beyond);
     switch (attempt.outcome) {
       case Attempt::Outcome::kReserved:
         reservations_[name] = std::move(attempt.reservation);
@@ -165,7 +176,7 @@ class Script {
     for (const MarkWrite& write : writes) {
       const AccountKey& key = write.account->key();
       all += fmt::format("{}{}={}", all.empty() ? "" : " ", key.budget, format_decimal(write.mark));
-      if (ok) store_[key] = {key, write.window, write.mark};
+      if (ok) store_[key] = {key, write.window, write.mark, write.approved};
       ok ? ledger_->written(write) : ledger_->failed(write);
     }
     return all.empty() ? "nothing" : all;
@@ -499,6 +510,162 @@ TEST_CASE("who may let a call through beyond the limit is told", "[ledger]") {
   const Attempt attempt = ledger.reserve({&draw, 1}, binding, Time{});
   REQUIRE(attempt.shortfall.ask);
   CHECK(attempt.shortfall.ask->group == 3);
+}
+
+TEST_CASE("all that ask are told at once, and none beside one that does not", "[ledger]") {
+  Ledger ledger({});
+  std::vector<AccountSpec> specs = {spec_of("a", 1), spec_of("wide", 100), spec_of("b", 2),
+                                    spec_of("hard", 3)};
+  specs[0].ask = specs[2].ask = AskTerms{};
+  const auto binding = ledger.bind(specs, Time{});
+  const Draw three[] = {{0, 3}, {1, 3}, {2, 3}, {3, 3}};
+  Attempt attempt = ledger.reserve(three, binding, Time{});
+  REQUIRE(attempt.outcome == Attempt::Outcome::kOverLimit);
+  REQUIRE(attempt.asks.size() == 2);
+  CHECK(attempt.asks[0].account == binding[0]);
+  CHECK(attempt.asks[1].account == binding[2]);
+  CHECK(attempt.asks[1].limit == 2);
+  CHECK(attempt.asks[1].asked == 3);
+  CHECK(attempt.shortfall.account == binding[0]);
+  const Draw four[] = {{0, 4}, {2, 4}, {3, 4}};
+  attempt = ledger.reserve(four, binding, Time{});
+  REQUIRE(attempt.outcome == Attempt::Outcome::kOverLimit);
+  CHECK(attempt.asks.empty());
+  CHECK(attempt.shortfall.account == binding[3]);
+  // A yes raises no limit of one that asks nobody.
+  const Account* const beyond[] = {binding[0], binding[2]};
+  attempt = ledger.reserve(four, binding, Time{}, beyond);
+  REQUIRE(attempt.outcome == Attempt::Outcome::kOverLimit);
+  CHECK(attempt.shortfall.account == binding[3]);
+  CHECK(ledger.snapshot(Time{})[0].approved == 0);
+}
+
+TEST_CASE("what people let through raises the limit for exactly that call", "[ledger]") {
+  Script script;
+  script.run(R"(
+    policy b:10:day:calls:ask
+    reserve r b:8 -> wait
+    keep
+    reserve r b:8 -> ok
+    settle r -> ok
+    reserve x b:5 -> over b: 8 of 10 used, 5 asked, until 1440
+    approved a b:5 -> wait
+    reserve y b:3 -> over b: 8 of 10 used, 3 asked, until 1440
+    keep
+    show -> b=8+0/10
+    approved a b:5 -> ok
+    show -> b=8+5/10+3
+    reserve y b:0.000001 -> over b: 13 of 10 used, 0.000001 asked, until 1440
+    approved c b:2 -> wait
+    keep
+    approved c b:2 -> ok
+    show -> b=8+7/10+5
+    release c -> ok
+    show -> b=8+5/10+3
+    reserve y b:1 -> over b: 13 of 10 used, 1 asked, until 1440
+    sent a
+    settle a 4 -> ok
+    show -> b=12+0/10+2
+    reserve y b:1 -> over b: 12 of 10 used, 1 asked, until 1440
+  )");
+}
+
+TEST_CASE("a yes that is not needed raises nothing", "[ledger]") {
+  Script script;
+  script.run(R"(
+    policy b:10:day:calls:ask
+    approved a b:10 -> wait
+    keep
+    approved a b:10 -> ok
+    show -> b=0+10/10
+    approved c b:4 -> wait
+    keep
+    approved c b:4 -> ok
+    show -> b=0+14/10+4
+    release a -> ok
+    show -> b=0+4/10+4
+    reserve d b:10 -> ok
+    reserve e b:1 -> over b: 14 of 10 used, 1 asked, until 1440
+    release c -> ok
+    show -> b=0+10/10
+    reserve e b:1 -> over b: 10 of 10 used, 1 asked, until 1440
+  )");
+}
+
+TEST_CASE("what was let through is known after a restart, and ends with its window", "[ledger]") {
+  Script script;
+  script.run(R"(
+    policy b:10:day:calls:ask
+    reserve r b:10 -> wait
+    keep
+    reserve r b:10 -> ok
+    settle r -> ok
+    approved a b:3 -> wait
+    lose -> b=13
+    approved a b:3 -> wait
+    keep
+    approved a b:3 -> ok
+    sent a
+    crash
+    show -> b=13+0/10+3
+    reserve y b:1 -> over b: 13 of 10 used, 1 asked, until 1440
+    approved c b:1 -> wait
+    keep
+    approved c b:1 -> ok
+    at 1440
+    reserve y b:10 -> wait
+    keep
+    reserve y b:10 -> ok
+    show -> b=0+10/10
+    release c -> ok
+    show -> b=0+10/10
+    reserve z b:1 -> over b: 10 of 10 used, 1 asked, until 2880
+  )");
+}
+
+TEST_CASE("a limit that was lowered below what is used can be let pass, by the call alone",
+          "[ledger]") {
+  Script script;
+  script.run(R"(
+    policy b:10:day:calls:ask
+    reserve r b:10 -> wait
+    keep
+    reserve r b:10 -> ok
+    policy b:4:day:calls:ask
+    approved a b:2 -> wait
+    keep
+    approved a b:2 -> ok
+    show -> b=0+12/4+2
+    release r -> ok
+    show -> b=0+2/4+2
+    release a -> ok
+    show -> b=0+0/4
+  )");
+}
+
+TEST_CASE("what was let through and forgotten is charged in full", "[ledger]") {
+  Ledger ledger({});
+  std::vector<AccountSpec> specs = {spec_of("b", 0)};
+  specs[0].ask = AskTerms{};
+  const auto binding = ledger.bind(specs, Time{});
+  const Draw draw{0, 5};
+  const Account* const beyond[] = {binding[0]};
+  REQUIRE(ledger.reserve({&draw, 1}, binding, Time{}, beyond).outcome ==
+          Attempt::Outcome::kNeedsMark);
+  std::vector<MarkWrite> writes;
+  ledger.take_writes(writes);
+  REQUIRE(writes.size() == 1);
+  CHECK(writes[0].mark == 5);
+  CHECK(writes[0].approved == 5);
+  ledger.written(writes[0]);
+  Attempt attempt = ledger.reserve({&draw, 1}, binding, Time{}, beyond);
+  REQUIRE(attempt.outcome == Attempt::Outcome::kReserved);
+  const Ledger::Steady start{};
+  CHECK(ledger.expire(start, minutes(1)) == 0);
+  CHECK(ledger.expire(start + minutes(2), minutes(1)) == 1);
+  const AccountState state = ledger.snapshot(Time{})[0];
+  CHECK(state.settled == 5);
+  CHECK(state.approved == 5);
 }
 
 TEST_CASE("a warning, the end of a budget and its turnover are each told once", "[ledger]") {

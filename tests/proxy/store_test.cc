@@ -100,6 +100,7 @@ TEST_CASE("marks are kept as written, the latest per account", "[store]") {
     CHECK(store->persist(writes));
     MarkWrite later = write_of(b, INT64_MAX);
     later.window = {Time{}, Time::max()};
+    later.approved = 7;
     CHECK(store->persist({&later, 1}));
     CHECK(store->persist({}));
   }
@@ -111,6 +112,8 @@ TEST_CASE("marks are kept as written, the latest per account", "[store]") {
   CHECK(marks[0].window == window_of(-5, 1'700'000'000'000'000));
   CHECK(marks[1].key == b.key());
   CHECK(marks[1].mark == INT64_MAX);
+  CHECK(marks[0].approved == 0);
+  CHECK(marks[1].approved == 7);
   CHECK(marks[1].window == Window{Time{}, Time::max()});
 }
 
@@ -141,8 +144,8 @@ TEST_CASE("a file that is no ledger of ours is refused and left alone", "[store]
       {std::string("SQLite format 3\0", 16) + std::string(5000, '\xff'), "", "is damaged"},
       {"", "CREATE TABLE t (x)", "is a database of another program; move it away"},
       {"", "PRAGMA user_version = 7", "is a database of another program"},
-      {"", "PRAGMA application_id = 1919247734; PRAGMA user_version = 2",
-       "was written by a newer reeve (format 2, this one knows 1)"},
+      {"", "PRAGMA application_id = 1919247734; PRAGMA user_version = 3",
+       "was written by a newer reeve (format 3, this one knows 2)"},
       {"", "PRAGMA application_id = 1919247734", "is damaged"},
       {"", "PRAGMA application_id = 1919247734; PRAGMA user_version = 1", "cannot use the ledger"},
   };
@@ -161,8 +164,9 @@ TEST_CASE("a file that is no ledger of ours is refused and left alone", "[store]
 }
 
 TEST_CASE("rows that cannot be are refused", "[store]") {
-  const char* changes[] = {"mark = -1", "window_end = window_start", "unit = 'hugs'",
-                           "period = 'fortnight'"};
+  const char* changes[] = {"mark = -1",     "approved = -1",
+                           "approved = 2",  "window_end = window_start",
+                           "unit = 'hugs'", "period = 'fortnight'"};
   for (const char* change : changes) {
     CAPTURE(change);
     const TemporaryFolder folder;
@@ -175,6 +179,56 @@ TEST_CASE("rows that cannot be are refused", "[store]") {
     REQUIRE(!marks);
     CHECK(has(marks.error().message, "is damaged"));
   }
+}
+
+// What version 1 made.
+constexpr const char* kFirstFormat =
+    "CREATE TABLE mark (budget TEXT NOT NULL, scope TEXT NOT NULL, unit TEXT NOT NULL, currency "
+    "TEXT NOT NULL, period TEXT NOT NULL, window_start INTEGER NOT NULL, window_end INTEGER NOT "
+    "NULL, mark INTEGER NOT NULL, PRIMARY KEY (budget, scope, unit, currency, period)) STRICT, "
+    "WITHOUT ROWID; PRAGMA application_id = 1919247734; PRAGMA user_version = 1;"
+    "INSERT INTO mark VALUES ('a', 'team:it', 'money', 'USD', 'month', 0, 9, 5)";
+
+TEST_CASE("a ledger of the first format is read, and made one of this format", "[store]") {
+  const TemporaryFolder folder;
+  const std::string path = folder.file("ledger.db");
+  execute(path, kFirstFormat);
+  const auto looked = SqliteStore::read(path);
+  REQUIRE(looked);
+  REQUIRE(looked->size() == 1);
+  CHECK(looked->front().mark == 5);
+  {
+    const auto store = opened(path);
+    const auto marks = *store->load();
+    REQUIRE(marks.size() == 1);
+    CHECK(marks[0].key == key_of("a"));
+    CHECK(marks[0].mark == 5);
+    CHECK(marks[0].approved == 0);
+    Account a(key_of("a"));
+    MarkWrite write = write_of(a, 6);
+    write.approved = 1;
+    CHECK(store->persist({&write, 1}));
+  }
+  CHECK(opened(path)->load()->front().approved == 1);
+}
+
+TEST_CASE("a look at a ledger writes nothing and waits for nobody", "[store]") {
+  const TemporaryFolder folder;
+  const std::string path = folder.file("ledger.db");
+  CHECK(SqliteStore::read(path)->empty());
+  CHECK_FALSE(std::filesystem::exists(path));
+  const auto store = opened(path);
+  Account a(key_of("a"));
+  const MarkWrite write = write_of(a, 3);
+  REQUIRE(store->persist({&write, 1}));
+  const auto before = std::filesystem::last_write_time(path);
+  const auto marks = SqliteStore::read(path);
+  REQUIRE(marks);
+  REQUIRE(marks->size() == 1);
+  CHECK(marks->front().mark == 3);
+  CHECK(std::filesystem::last_write_time(path) == before);
+  std::ofstream(folder.file("odd.db")) << std::string(5000, 'x');
+  CHECK(!SqliteStore::read(folder.file("odd.db")));
 }
 
 TEST_CASE("a folder that is missing is named with the remedy", "[store]") {

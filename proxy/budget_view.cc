@@ -1,0 +1,47 @@
+// See budget_view.h. Tested by tests/e2e/spend_command_test.mjs.
+#include "proxy/budget_view.h"
+
+#include <boost/json.hpp>
+
+#include "proxy/clock.h"
+
+namespace reeve {
+
+std::string_view unit_name(const policy::AccountKey& key) {
+  switch (key.unit) {
+    case policy::Unit::kMoney:
+      return key.currency;
+    case policy::Unit::kCalls:
+      return "calls";
+    case policy::Unit::kTokens:
+      return "tokens";
+  }
+  return "";
+}
+
+std::string to_json(std::span<const policy::AccountState> accounts) {
+  namespace bj = boost::json;
+  static constexpr std::string_view kUnits[] = {"money", "calls", "tokens"};
+  bj::array list;
+  for (const policy::AccountState& account : accounts) {
+    bj::object row{{"budget", account.key.budget},
+                   {"scope", account.key.scope},
+                   {"unit", kUnits[static_cast<size_t>(account.key.unit)]},
+                   {"currency", account.key.currency},
+                   {"period", policy::to_string(account.key.period)},
+                   {"limit", policy::format_decimal(account.limit)},
+                   {"used", policy::format_decimal(account.settled)},
+                   {"reserved", policy::format_decimal(account.reserved)}};
+    if (account.approved > 0) {
+      row["approved_over_limit"] = policy::format_decimal(account.approved);
+    }
+    if (account.warn_percent > 0) row["warn"] = account.warn_percent;
+    if (account.key.period != policy::Period::kTotal) {
+      row["resets"] = format_time(account.window.end);
+    }
+    list.push_back(std::move(row));
+  }
+  return bj::serialize(bj::object{{"budgets", std::move(list)}});
+}
+
+}  // namespace reeve
