@@ -44,7 +44,7 @@ std::string problem(int status, std::string_view detail) {
 
 constexpr std::string_view kSession = "/v1/session";
 constexpr std::string_view kLive = "/v1/live";
-constexpr std::chrono::seconds kSilence{5};   // of an event stream, then a comment is sent
+constexpr std::chrono::seconds kSilence{5};    // of an event stream, then a comment is sent
 constexpr std::chrono::seconds kSlowRead{30};  // a page that takes nothing for so long is gone
 constexpr size_t kBodyBytes = 16 * 1024;
 constexpr size_t kDrainedBytes = 256 * 1024;

@@ -22,6 +22,9 @@ class Beside {
  public:
   explicit Beside(size_t threads) : count_(threads) {}
   // Waits for the jobs under way; those that wait are dropped, with the coroutines behind them.
+  ~Beside() = default;
+  Beside(const Beside&) = delete;
+  Beside& operator=(const Beside&) = delete;
 
   template <class Made>
   Task<Made> run(std::function<Made()> job) {
