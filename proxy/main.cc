@@ -67,6 +67,7 @@ constexpr Command kCommands[] = {
     {"diff", "what changes between two policies, and for which recorded calls", commands::diff},
     {"suggest", "grants never used, and the tightest policy that allows what was seen",
      commands::suggest},
+    {"status", "how the running sidecar is", commands::status},
     {"approvals", "what waits for people, and their answers", commands::approvals},
     {"audit", "checks the record, asks it, exports it", commands::audit},
     {"stdio", "an upstream on standard input and output, through the sidecar", commands::stdio},
