@@ -114,6 +114,7 @@ App::App(Config config, store::StateFolder folder, Record record,
   });
   snapshot_ = make_snapshot(std::move(policy), std::move(pins));
   loaded_at_ = wall_now();
+  started_at_ = loaded_at_;
   for (unsigned i = 0; i < config_.threads; ++i) {
     workers_.push_back(std::make_unique<Worker>(services_, snapshot_));
   }
@@ -310,7 +311,7 @@ Gauges App::gauges() {
   g.policy_sha256 = snapshot_->policy->sha256();
   g.currency = snapshot_->policy->currency();
   for (const policy::AgentInfo& agent : snapshot_->policy->agents()) {
-    g.agents.push_back({agent.name, agent.status});
+    g.agents.push_back({agent.name, agent.status, agent.team, agent.owner});
   }
   const auto units = [](policy::Micros amount) {
     return static_cast<double>(amount) / policy::kMicrosPerUnit;
@@ -408,6 +409,8 @@ AdminViews App::views() {
   views.policy = [this] {
     return bj::serialize(bj::object{{"policy", snapshot_->policy->sha256()},
                                     {"file", config_.policy},
+                                    {"version", kVersion},
+                                    {"started", format_time(started_at_)},
                                     {"loaded", format_time(loaded_at_)},
                                     {"reloads", reloads_ok_},
                                     {"failed_reloads", reloads_failed_},

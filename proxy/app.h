@@ -88,7 +88,7 @@ class App {
   std::string seen_;       // signature of the policy's files before they were last read
   std::string pins_seen_;  // the same of its locks
   uint64_t pin_reloads_ok_ = 0, pin_reloads_failed_ = 0;
-  policy::Time loaded_at_{};
+  policy::Time loaded_at_{}, started_at_{};
   // Until no worker has them: freeing a large one takes longer than a call should wait.
   std::vector<std::shared_ptr<const policy::PolicySet>> replaced_;
 };

@@ -69,6 +69,7 @@ constexpr Command kCommands[] = {
     {"suggest", "grants never used, and the tightest policy that allows what was seen",
      commands::suggest},
     {"report", "what agents did in a period, and what needs attention", commands::report},
+    {"status", "how the running sidecar is", commands::status},
     {"approvals", "what waits for people, and their answers", commands::approvals},
     {"spend", "budgets, and what calls cost, by agent, team and upstream", commands::spend},
     {"audit", "checks the record, asks it, exports it", commands::audit},

@@ -35,7 +35,7 @@ struct BudgetGauge {
   double limit = 0, used = 0, reserved = 0, resets = 0;
 };
 struct AgentGauge {
-  std::string agent, state;
+  std::string agent, state, team, owner;
 };
 struct UpstreamGauge {
   std::string upstream;

@@ -127,6 +127,13 @@ std::vector<MetricFamily> gauge_families(const Gauges& g) {
     add(agents, {label("agent", agent.agent), label("state", agent.state)}).gauge.value = 1;
   }
   out.push_back(std::move(agents));
+  MetricFamily info_of = family("reeve_agent_info", "Whose each agent is", MetricType::Gauge);
+  for (const AgentGauge& agent : g.agents) {
+    add(info_of,
+        {label("agent", agent.agent), label("team", agent.team), label("owner", agent.owner)})
+        .gauge.value = 1;
+  }
+  out.push_back(std::move(info_of));
   MetricFamily upstreams = family(
       "reeve_upstream_up", "1 while some address of the upstream answers", MetricType::Gauge);
   for (const UpstreamGauge& upstream : g.upstreams) {

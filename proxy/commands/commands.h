@@ -19,6 +19,8 @@ int test(std::vector<std::string> args);
 int access(std::vector<std::string> args);
 // What waits for people, and their answers: 0, or 1 when the sidecar says no or is not there.
 int approvals(std::vector<std::string> args);
+// How the running sidecar is: 0, or 1 when it is not there, not ready, or refused its last reload.
+int status(std::vector<std::string> args);
 // What changes for whom between two policies, and which recorded calls would go otherwise: 0 same,
 // 1 differs, 2 usage, or something cannot be read.
 int diff(std::vector<std::string> args);
