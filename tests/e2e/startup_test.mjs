@@ -95,6 +95,18 @@ const cases = [
     }
   ],
   [
+    'idempotency keys of an MCP server', {
+      upstreams: {api: {mcp: 'http://127.0.0.1:9/mcp', idempotency_keys: '1h'}},
+      message: /reeve\.yaml:\d+:\d+: error: MCP has no idempotency keys/
+    }
+  ],
+  [
+    'idempotency keys for no time', {
+      upstreams: {api: {http: 'http://127.0.0.1:9', idempotency_keys: 'true'}},
+      message: /reeve\.yaml:\d+:\d+: error: `true` is no duration/
+    }
+  ],
+  [
     'a folder as configuration', {
       spoil: (_, path) => {
         rmSync(path);

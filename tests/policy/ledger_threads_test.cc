@@ -6,6 +6,7 @@
 #include <memory>
 #include <mutex>
 #include <random>
+#include <span>
 #include <string>
 #include <thread>
 #include <vector>
@@ -174,6 +175,65 @@ TEST_CASE("threads that spend a cap to its last call leave nothing of it", "[led
     }
     for (std::thread& thread : threads) thread.join();
     CHECK(passed == 20'000);
+  }
+}
+
+TEST_CASE("what people let through beyond a limit is nobody else's, on many threads",
+          "[ledger][threads]") {
+  constexpr int kThreads = 16;
+  constexpr Micros kLimit = 50 * kCall;
+  for (const uint32_t lanes : {1U, 4U, 16U}) {
+    Ledger ledger({}, lanes);
+    std::vector<AccountSpec> specs = {spec_of("cap", kLimit)};
+    specs[0].ask = AskTerms{};
+    const auto binding = ledger.bind(specs, Time{});
+    const Account* const beyond[] = {binding[0]};
+    std::mutex store;
+    std::atomic<bool> ended{false};
+    std::atomic<int> overruns{0};
+    std::atomic<Micros> settled{0}, approved{0};  // approved: by calls that were let through
+    std::thread watcher([&] {
+      while (!ended) {
+        const AccountState state = ledger.snapshot(Time{})[0];
+        if (state.settled + state.reserved > state.limit + state.approved) ++overruns;
+      }
+    });
+    std::vector<std::thread> threads;
+    for (int t = 0; t < kThreads; ++t) {
+      threads.emplace_back([&, random = std::mt19937_64(lanes * 100 + t)]() mutable {
+        for (int i = 0; i < (is_long() ? 20'000 : 1000); ++i) {
+          const Draw draw{0, static_cast<Micros>(1 + random() % 5) * kCall};
+          const bool asks = random() % 8 == 0;
+          const auto raised =
+              asks ? std::span<const Account* const>(beyond) : std::span<const Account* const>();
+          Attempt attempt = ledger.reserve({&draw, 1}, binding, Time{}, raised);
+          while (attempt.outcome == Attempt::Outcome::kNeedsMark) {
+            {
+              const std::lock_guard lock(store);
+              std::vector<MarkWrite> writes;
+              ledger.take_writes(writes);
+              for (const MarkWrite& write : writes) ledger.written(write);
+            }
+            attempt = ledger.reserve({&draw, 1}, binding, Time{}, raised);
+          }
+          if (attempt.outcome != Attempt::Outcome::kReserved) continue;
+          // Most cost nothing in the end, so that the cap is met again and again.
+          const Micros cost = random() % 64 == 0 ? draw.amount / 2 : 0;
+          settled += cost;
+          if (asks) approved += cost;
+          attempt.reservation.settle({.money = {}, .calls = cost, .tokens = {}});
+        }
+      });
+    }
+    for (std::thread& thread : threads) thread.join();
+    ended = true;
+    watcher.join();
+    CHECK(overruns == 0);
+    const AccountState state = ledger.snapshot(Time{})[0];
+    CHECK(state.reserved == 0);
+    CHECK(state.settled == settled);
+    CHECK(state.settled <= kLimit + state.approved);
+    CHECK(state.approved <= approved);
   }
 }
 
