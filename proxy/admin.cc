@@ -38,7 +38,6 @@ std::string problem(int status, std::string_view detail) {
   return out + "}";
 }
 
-constexpr std::string_view kApprovals = "/v1/approvals";
 constexpr size_t kBodyBytes = 16 * 1024;
 constexpr size_t kDrainedBytes = 256 * 1024;
 
@@ -170,13 +169,13 @@ net::Task<void> Admin::serve(std::shared_ptr<net::Stream> stream) {
     if (progress == http::Progress::kFault) {
       reply = {parser.fault().status, "application/problem+json",
                problem(parser.fault().status, parser.fault().detail)};
-    } else if (parser.head().path.substr(0, kApprovals.size()) == kApprovals) {
+    } else if (const auto* serves = server_of(parser.head().path)) {
       const http::RequestHead& head = parser.head();
       head_request = head.method == "HEAD";
       if (head.framing != http::Framing::kNone) keep = false;  // what is behind it is the body's
       auto body = co_await read_body(
           *stream, head, {buffer.data() + parser.head_bytes(), filled - parser.head_bytes()});
-      reply = body ? co_await answer_approvals(head, std::move(*body))
+      reply = body ? co_await answer_by(*serves, head, std::move(*body))
                    : refuse(413, "a body here is 16 KiB at most");
     } else {
       const http::RequestHead& head = parser.head();
@@ -262,13 +261,23 @@ Admin::Answer Admin::failed_sign_in() {
   return refuse(401, "send the admin token or a person's token as `Authorization: Bearer`");
 }
 
-net::Task<Admin::Answer> Admin::answer_approvals(const http::RequestHead& head, std::string body) {
+const AdminViews::Serve* Admin::server_of(std::string_view path) const {
+  const auto is_below = [path](std::string_view root) {
+    return path.starts_with(root) && (path.size() == root.size() || path[root.size()] == '/');
+  };
+  if (is_below("/v1/approvals")) return &views_.approvals;
+  if (is_below("/v1/agents") || is_below("/v1/stops")) return &views_.agents;
+  return nullptr;
+}
+
+net::Task<Admin::Answer> Admin::answer_by(const AdminViews::Serve& serve,
+                                          const http::RequestHead& head, std::string body) {
   if (auto refusal = refuse_stranger(head)) co_return std::move(*refusal);
   const auto caller = caller_of(head.fields);
   if (!caller) co_return failed_sign_in();
-  AdminReply reply = co_await views_.approvals(
-      {std::string(head.method), std::string(head.path), std::string(head.query), std::move(body),
-       caller->person, caller->role, !config_.people.empty()});
+  AdminReply reply =
+      co_await serve({std::string(head.method), std::string(head.path), std::string(head.query),
+                      std::move(body), caller->person, caller->role, !config_.people.empty()});
   if (reply.status < 400) co_return Answer{reply.status, "application/json", std::move(reply.body)};
   co_return refuse(reply.status, reply.body);
 }
@@ -289,13 +298,12 @@ Admin::Answer Admin::answer(const http::RequestHead& head) {
   if (!is_open && !caller_of(head.fields)) return failed_sign_in();
   if (path == "/metrics")
     return {200, "text/plain; version=0.0.4; charset=utf-8", views_.metrics()};
-  if (path == "/v1/agents") return {200, "application/json", views_.agents()};
   if (path == "/v1/budgets") return {200, "application/json", views_.budgets()};
   if (path == "/v1/policy") return {200, "application/json", views_.policy()};
   if (path == "/v1/upstreams") return {200, "application/json", views_.upstreams()};
   return refuse(404,
                 "known are /livez, /readyz, /metrics, /v1/agents, /v1/budgets, /v1/policy, "
-                "/v1/upstreams, /v1/approvals");
+                "/v1/upstreams, /v1/approvals, /v1/stops");
 }
 
 }  // namespace reeve

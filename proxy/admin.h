@@ -35,12 +35,13 @@ struct AdminReply {
 // What the admin side shows; called on its own thread.
 struct AdminViews {
   std::function<std::string()> metrics;
-  std::function<std::optional<std::string>()> not_ready;      // why, or nothing
-  std::function<std::string()> agents;                        // JSON
-  std::function<std::string()> budgets;                       // JSON
-  std::function<std::string()> policy;                        // JSON
-  std::function<std::string()> upstreams;                     // JSON
-  std::function<net::Task<AdminReply>(AdminCall)> approvals;  // /v1/approvals and below
+  std::function<std::optional<std::string>()> not_ready;  // why, or nothing
+  std::function<std::string()> budgets;                   // JSON
+  std::function<std::string()> policy;                    // JSON
+  std::function<std::string()> upstreams;                 // JSON
+  using Serve = std::function<net::Task<AdminReply>(AdminCall)>;
+  Serve approvals;  // /v1/approvals and below
+  Serve agents;     // /v1/agents, /v1/stops and below
 };
 
 class Admin {
@@ -69,7 +70,10 @@ class Admin {
   std::optional<Caller> caller_of(const http::Fields& fields) const;
   std::optional<Answer> refuse_stranger(const http::RequestHead& head);
   Answer failed_sign_in();
-  net::Task<Answer> answer_approvals(const http::RequestHead& head, std::string body);
+  // Who serves what is below this path, or null.
+  const AdminViews::Serve* server_of(std::string_view path) const;
+  net::Task<Answer> answer_by(const AdminViews::Serve& serve, const http::RequestHead& head,
+                              std::string body);
 
   const AdminConfig& config_;
   AdminViews views_;

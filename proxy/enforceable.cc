@@ -22,7 +22,7 @@ constexpr std::string_view kActedOn[] = {"mode: report",  "mode: report on a rul
                                          "unknown_model", "dispatch",
                                          "warn",          "pin",
                                          "guards",        "ask",
-                                         "approvers"};
+                                         "approvers",     "review"};
 
 bool is_acted_on(std::string_view feature) {
   return std::find(std::begin(kActedOn), std::end(kActedOn), feature) != std::end(kActedOn);

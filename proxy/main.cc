@@ -69,6 +69,7 @@ constexpr Command kCommands[] = {
     {"diff", "what changes between two policies, and for which recorded calls", commands::diff},
     {"suggest", "grants never used, and the tightest policy that allows what was seen",
      commands::suggest},
+    {"agents", "who works here, and the stop", commands::agents},
     {"approvals", "what waits for people, and their answers", commands::approvals},
     {"audit", "checks the record, asks it, exports it", commands::audit},
     {"stdio", "an upstream on standard input and output, through the sidecar", commands::stdio},
