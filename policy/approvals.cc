@@ -189,6 +189,21 @@ Approvals::Released Approvals::release(std::string_view id, const ApprovalBindin
   return Released::kReleased;
 }
 
+bool Approvals::stop(std::string_view id, std::string_view person, std::string why, Time now) {
+  now = forward(now);
+  const auto at = all_.find(id);
+  if (at == all_.end() || !at->second.open()) return false;
+  Approval& approval = at->second;
+  if (approval.state == ApprovalState::kApproved) {
+    end(approval, ApprovalState::kVoided, now);
+    return true;
+  }
+  approval.votes.push_back({std::string(person), false, std::move(why), now});
+  end(approval, ApprovalState::kDenied, now);
+  mark_told(id);
+  return true;
+}
+
 bool Approvals::void_open(std::string_view id, Time now) {
   const auto at = all_.find(id);
   if (at == all_.end() || !at->second.open()) return false;

@@ -145,6 +145,9 @@ class Approvals {
   };
   Released release(std::string_view id, const ApprovalBinding& bound, std::vector<ApprovalAsk> asks,
                    std::span<const ApproverGroup> groups, Time now);
+  // What it is about has been stopped, by this person: while pending it is denied, while approved
+  // its yes is void. Nobody need be told a second time. False: there is nothing open.
+  bool stop(std::string_view id, std::string_view person, std::string why, Time now);
   // An open record that no longer serves: the call needs none, or may not go.
   bool void_open(std::string_view id, Time now);
 

@@ -200,6 +200,10 @@ class Compiler {
       info.at = document_.place(source.name.at);
       CompiledAgent agent;
       agent.role_set = role_set(resolution_.agent_roles[i]);
+      for (const uint32_t role : resolution_.agent_roles[i]) {
+        agent.held_roles.push_back(document_.roles[role].name.value);
+      }
+      agent.review = source.review;
       compile_limits(source, resolution_.agent_roles[i], agent);
       if (source.status == "suspended") agent.refused = Reason::kSuspended;
       if (source.status == "retired") agent.refused = Reason::kRetired;

@@ -119,11 +119,13 @@ struct BudgetUse {
 
 struct CompiledAgent {
   uint32_t role_set = 0;
-  Reason refused = Reason::kDefault;  // kSuspended or kRetired; else kDefault
-  Time expires = Time::max();         // the first moment at which it is refused
-  std::vector<BudgetUse> budgets;     // in file order
-  bool budgets_read_names = false;    // a condition of one of them does
-  std::vector<RateLimit> limits;      // of all its roles, and of its probation
+  Reason refused = Reason::kDefault;           // kSuspended or kRetired; else kDefault
+  Time expires = Time::max();                  // the first moment at which it is refused
+  std::vector<BudgetUse> budgets;              // in file order
+  bool budgets_read_names = false;             // a condition of one of them does
+  std::vector<RateLimit> limits;               // of all its roles, and of its probation
+  std::vector<std::string> held_roles;         // by name, inherited ones included
+  std::optional<std::chrono::seconds> review;  // how often its owner looks at it
 };
 
 // Some of a table's rules alone, found in the same way.

@@ -359,6 +359,7 @@ const AdminViews::Serve* Admin::server_of(std::string_view path) const {
     return path.starts_with(root) && (path.size() == root.size() || path[root.size()] == '/');
   };
   if (is_below("/v1/approvals")) return &views_.approvals;
+  if (is_below("/v1/agents") || is_below("/v1/stops")) return &views_.agents;
   if (path == "/v1/audit" || path == "/v1/activity") return &views_.record;
   return nullptr;
 }
@@ -458,8 +459,9 @@ Admin::Answer Admin::answer(const http::RequestHead& head) {
     return {200, "text/plain; version=0.0.4; charset=utf-8", views_.metrics(), {}, {}, {}};
   }
   const std::pair<std::string_view, const std::function<std::string()>&> shown[] = {
-      {"/v1/agents", views_.agents},       {"/v1/budgets", views_.budgets},
-      {"/v1/policy", views_.policy},       {"/v1/rules", views_.rules},
+      {"/v1/budgets", views_.budgets},
+      {"/v1/policy", views_.policy},
+      {"/v1/rules", views_.rules},
       {"/v1/upstreams", views_.upstreams},
   };
   for (const auto& [where, json] : shown) {
@@ -470,7 +472,7 @@ Admin::Answer Admin::answer(const http::RequestHead& head) {
   }
   return refuse(404,
                 "known are /, /livez, /readyz, /metrics, /v1/agents, /v1/budgets, /v1/policy, "
-                "/v1/rules, /v1/upstreams, /v1/approvals, /v1/audit, /v1/activity, /v1/live, "
+                "/v1/rules, /v1/upstreams, /v1/approvals, /v1/stops, /v1/audit, /v1/activity, /v1/live, "
                 "/v1/session");
 }
 

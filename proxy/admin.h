@@ -42,13 +42,13 @@ struct AdminReply {
 struct AdminViews {
   std::function<std::string()> metrics;
   std::function<std::optional<std::string>()> not_ready;  // why, or nothing
-  std::function<std::string()> agents;                    // JSON
   std::function<std::string()> budgets;                   // JSON
   std::function<std::string()> policy;                    // JSON
   std::function<std::string()> upstreams;                 // JSON
   std::function<std::string()> rules;                     // JSON
   using Serve = std::function<net::Task<AdminReply>(AdminCall)>;
   Serve approvals;                                           // /v1/approvals and below
+  Serve agents;                                              // /v1/agents, /v1/stops and below
   Serve record;                                              // /v1/audit and /v1/activity
   std::function<std::shared_ptr<console::Watcher>()> watch;  // null: too many watch
 };

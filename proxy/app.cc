@@ -13,6 +13,7 @@
 #include <limits>
 
 #include "policy/compiled.h"
+#include "proxy/agents/admin.h"
 #include "proxy/approvals/admin.h"
 #include "proxy/audit/files.h"
 #include "proxy/budget_line.h"
@@ -73,9 +74,11 @@ Result<std::unique_ptr<App>> App::create(Config config, Diagnostics& diagnostics
       approvals::Desk::open(folder->file("approvals.db"), *record->journal,
                             {.audit_path = config.audit.path, .limits = {}, .listener = {}});
   if (!desk) return desk.error();
+  auto agents = open_agents(*folder);
+  if (!agents) return agents.error();
   std::unique_ptr<App> app(new App(std::move(config), std::move(*folder), std::move(*record),
-                                   std::move(*treasury), std::move(*desk), std::move(policy),
-                                   std::move(*pins)));
+                                   std::move(*treasury), std::move(*desk), std::move(*agents),
+                                   std::move(policy), std::move(*pins)));
   app->seen_ = std::move(seen);
   app->pins_seen_ = std::move(pins_seen);
   if (!app->services_.transport.load(diagnostics)) return Error{"TLS cannot be used"};
@@ -90,9 +93,19 @@ Result<std::unique_ptr<App>> App::create(Config config, Diagnostics& diagnostics
   return app;
 }
 
+Result<App::Agents> App::open_agents(const store::StateFolder& folder) {
+  auto store = store::AgentStore::open(folder.file("agents.db"));
+  if (!store) return store.error();
+  auto stops = (*store)->load_stops();
+  if (!stops) return stops.error();
+  auto lives = (*store)->load_lives();
+  if (!lives) return lives.error();
+  return Agents{std::move(*store), std::move(*stops), std::move(*lives)};
+}
+
 App::App(Config config, store::StateFolder folder, Record record,
          std::unique_ptr<Treasury> treasury, std::unique_ptr<approvals::Desk> approvals,
-         std::shared_ptr<const policy::PolicySet> policy, Pins pins)
+         Agents agents, std::shared_ptr<const policy::PolicySet> policy, Pins pins)
     : config_(std::move(config)),
       folder_(std::move(folder)),
       sinks_(std::move(record.sinks)),
@@ -104,6 +117,10 @@ App::App(Config config, store::StateFolder folder, Record record,
                                     config_.limits.connections)),
       services_{config_, descriptors_, *journal_, *treasury_, std::move(approvals), metrics_, {},
                 {},      {},           {},        {}},
+      agent_store_(std::move(agents.store)),
+      stopper_({*agent_store_, *journal_, *services_.approvals, workers_, context_},
+               std::move(agents.stops)),
+      roster_(services_.agent_calls, *agent_store_, std::move(agents.lives)),
       watch_timer_(context_),
       drain_timer_(context_) {
   const audit::SealerOptions sealing{.path = config_.audit.path, .keep = config_.audit.keep};
@@ -116,14 +133,18 @@ App::App(Config config, store::StateFolder folder, Record record,
   loaded_at_ = wall_now();
   started_at_ = loaded_at_;
   for (unsigned i = 0; i < config_.threads; ++i) {
-    workers_.push_back(std::make_unique<Worker>(services_, snapshot_));
+    workers_.push_back(std::make_unique<Worker>(
+        services_, snapshot_, stopper_.stops()->empty() ? nullptr : stopper_.stops()));
   }
   if (config_.admin) {
     AdminViews shown = views();
     live_ = std::make_unique<console::Live>(
         config_.audit.path,
         std::vector<console::Live::State>{
-            {"agents", shown.agents},
+            {"agents",
+             [this] {
+               return list_agents({config_, stopper_, roster_, *treasury_}, *snapshot_->policy);
+             }},
             {"budgets", shown.budgets},
             {"approvals",
              [this] {
@@ -198,6 +219,7 @@ int App::run() {
   for (const auto& worker : workers_) worker->join();
   services_.stdio.stop();
   services_.approvals->stop();
+  roster_.look(*snapshot_->policy, wall_now(), true);
   const auto settled = treasury_->stop();
   if (!settled) log(LogLevel::kError, settled.error().message);
   record_knocks(services_, std::numeric_limits<int64_t>::max(), wall_now());
@@ -261,6 +283,7 @@ net::Task<void> App::watch_files() {
     if (policy_files_signature(config_.policy) != seen_) reload();
     if (pin_files_signature(*snapshot_->policy) != pins_seen_) reload_pins();
     services_.transport.reload(false);
+    roster_.look(*snapshot_->policy, wall_now(), false);
   }
 }
 
@@ -310,8 +333,11 @@ Gauges App::gauges() {
   Gauges g;
   g.policy_sha256 = snapshot_->policy->sha256();
   g.currency = snapshot_->policy->currency();
-  for (const policy::AgentInfo& agent : snapshot_->policy->agents()) {
-    g.agents.push_back({agent.name, agent.status, agent.team, agent.owner});
+  for (policy::AgentId id = 0; id < snapshot_->policy->agents().size(); ++id) {
+    const policy::AgentInfo& agent = snapshot_->policy->agents()[id];
+    const std::string_view state =
+        agent_state(*snapshot_->policy, id, *stopper_.stops(), wall_now());
+    g.agents.push_back({agent.name, std::string(state), agent.team, agent.owner});
   }
   const auto units = [](policy::Micros amount) {
     return static_cast<double>(amount) / policy::kMicrosPerUnit;
@@ -384,19 +410,9 @@ AdminViews App::views() {
     }
     return treasury_->trouble();
   };
-  views.agents = [this] {
-    bj::array list;
-    for (const policy::AgentInfo& agent : snapshot_->policy->agents()) {
-      bj::array roles(agent.roles.begin(), agent.roles.end());
-      list.push_back(bj::object{{"agent", agent.name},
-                                {"owner", agent.owner},
-                                {"purpose", agent.purpose},
-                                {"team", agent.team},
-                                {"roles", std::move(roles)},
-                                {"state", agent.status},
-                                {"expires", agent.expires}});
-    }
-    return bj::serialize(bj::object{{"agents", std::move(list)}});
+  views.agents = [this](AdminCall call) {
+    return serve_agents({config_, stopper_, roster_, *treasury_}, snapshot_->policy,
+                        std::move(call));
   };
   views.budgets = [this] { return to_json(treasury_->snapshot(wall_now())); };
   views.approvals = [this](AdminCall call) {

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "proxy/admin.h"
+#include "proxy/agents/roster.h"
 #include "proxy/audit/sealer.h"
 #include "proxy/audit/sinks.h"
 #include "proxy/config.h"
@@ -17,6 +18,8 @@
 #include "proxy/services.h"
 #include "proxy/snapshot.h"
 #include "proxy/spend.h"
+#include "proxy/stops/stopper.h"
+#include "proxy/store/agent_store.h"
 #include "proxy/store/state_folder.h"
 #include "proxy/worker.h"
 
@@ -42,10 +45,17 @@ class App {
     std::unique_ptr<Journal> journal;
     std::string start_members;
   };
+  // What is kept of agents, read once.
+  struct Agents {
+    std::unique_ptr<store::AgentStore> store;
+    policy::Stops stops;
+    store::Lives lives;
+  };
+  static Result<Agents> open_agents(const store::StateFolder& folder);
   static Result<Record> open_record(const Config& config, const store::StateFolder& folder);
   App(Config config, store::StateFolder folder, Record record, std::unique_ptr<Treasury> treasury,
-      std::unique_ptr<approvals::Desk> approvals, std::shared_ptr<const policy::PolicySet> policy,
-      Pins pins);
+      std::unique_ptr<approvals::Desk> approvals, Agents agents,
+      std::shared_ptr<const policy::PolicySet> policy, Pins pins);
 
   std::shared_ptr<const Snapshot> make_snapshot(std::shared_ptr<const policy::PolicySet> policy,
                                                 Pins pins);
@@ -75,12 +85,15 @@ class App {
   const DescriptorPlan descriptors_;
   Services services_;
   net::asio::io_context context_{1};  // of the admin side, signals and reloads: the main thread
+  const std::unique_ptr<store::AgentStore> agent_store_;  // of the main thread
   std::unique_ptr<console::Live> live_;
   net::Beside record_readers_{1};  // for the admin side's questions about the record
   size_t record_questions_ = 0;    // under way
   std::unique_ptr<Admin> admin_;
   std::shared_ptr<const Snapshot> snapshot_;
   std::vector<std::unique_ptr<Worker>> workers_;
+  Stopper stopper_;
+  Roster roster_;
   net::Timer watch_timer_;
   net::Timer drain_timer_;
   uint64_t reloads_ok_ = 0, reloads_failed_ = 0;

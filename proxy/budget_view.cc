@@ -1,4 +1,4 @@
-// See budget_view.h. Tested by tests/e2e/spend_command_test.mjs.
+// Tested end to end by tests/e2e/spend_command_test.mjs and agents_test.mjs.
 #include "proxy/budget_view.h"
 
 #include <boost/json.hpp>
@@ -19,29 +19,28 @@ std::string_view unit_name(const policy::AccountKey& key) {
   return "";
 }
 
-std::string to_json(std::span<const policy::AccountState> accounts) {
-  namespace bj = boost::json;
+boost::json::object account_json(const policy::AccountState& account) {
   static constexpr std::string_view kUnits[] = {"money", "calls", "tokens"};
-  bj::array list;
-  for (const policy::AccountState& account : accounts) {
-    bj::object row{{"budget", account.key.budget},
-                   {"scope", account.key.scope},
-                   {"unit", kUnits[static_cast<size_t>(account.key.unit)]},
-                   {"currency", account.key.currency},
-                   {"period", policy::to_string(account.key.period)},
-                   {"limit", policy::format_decimal(account.limit)},
-                   {"used", policy::format_decimal(account.settled)},
-                   {"reserved", policy::format_decimal(account.reserved)}};
-    if (account.approved > 0) {
-      row["approved_over_limit"] = policy::format_decimal(account.approved);
-    }
-    if (account.warn_percent > 0) row["warn"] = account.warn_percent;
-    if (account.key.period != policy::Period::kTotal) {
-      row["resets"] = format_time(account.window.end);
-    }
-    list.push_back(std::move(row));
+  boost::json::object row{{"budget", account.key.budget},
+                          {"scope", account.key.scope},
+                          {"unit", kUnits[static_cast<size_t>(account.key.unit)]},
+                          {"currency", account.key.currency},
+                          {"period", policy::to_string(account.key.period)},
+                          {"limit", policy::format_decimal(account.limit)},
+                          {"used", policy::format_decimal(account.settled)},
+                          {"reserved", policy::format_decimal(account.reserved)}};
+  if (account.approved > 0) row["approved_over_limit"] = policy::format_decimal(account.approved);
+  if (account.warn_percent > 0) row["warn"] = account.warn_percent;
+  if (account.key.period != policy::Period::kTotal) {
+    row["resets"] = format_time(account.window.end);
   }
-  return bj::serialize(bj::object{{"budgets", std::move(list)}});
+  return row;
+}
+
+std::string to_json(std::span<const policy::AccountState> accounts) {
+  boost::json::array list;
+  for (const policy::AccountState& account : accounts) list.push_back(account_json(account));
+  return boost::json::serialize(boost::json::object{{"budgets", std::move(list)}});
 }
 
 }  // namespace reeve

@@ -2,6 +2,7 @@
 #ifndef REEVE_PROXY_BUDGET_VIEW_H_
 #define REEVE_PROXY_BUDGET_VIEW_H_
 
+#include <boost/json/object.hpp>
 #include <span>
 #include <string>
 #include <string_view>
@@ -13,7 +14,10 @@ namespace reeve {
 // What an account's amounts are of: its currency, `calls` or `tokens`.
 std::string_view unit_name(const policy::AccountKey& key);
 
-// `{"budgets":[…]}`; amounts are decimals in text. README.md has the members.
+// Amounts are decimals in text. README.md has the members.
+boost::json::object account_json(const policy::AccountState& account);
+
+// `{"budgets":[…]}` of them.
 std::string to_json(std::span<const policy::AccountState> accounts);
 
 }  // namespace reeve

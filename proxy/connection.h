@@ -33,6 +33,8 @@ enum class Phase : uint8_t {
   kLinger,     // for the agent to read the last answer: close
 };
 
+struct Exchange;
+
 // Who is at the other end, as far as the connection itself proves it.
 struct Peer {
   const ListenerConfig* listener;
@@ -84,6 +86,10 @@ struct Connection {
   net::Pending connecting;
   Steady connecting_until = Steady::max();  // then only that is cut: there may be another address
   net::Timer* waiting = nullptr;            // for a place or an address; cancelled
+
+  // The call under way, for as long as it is handled.
+  Exchange* exchange = nullptr;
+  bool stopped = false;  // it was stopped (stops/): nothing more of it goes anywhere
 
   std::list<std::shared_ptr<Connection>>::iterator self;  // in the worker's list
 };

@@ -22,7 +22,7 @@ constexpr std::string_view kActedOn[] = {"mode: report",  "mode: report on a rul
                                          "unknown_model", "dispatch",
                                          "warn",          "pin",
                                          "guards",        "ask",
-                                         "approvers",     "audit",
+                                         "approvers",     "audit", "review",
                                          "then: ask",     "cost: {from: result…}"};
 
 bool is_acted_on(std::string_view feature) {

@@ -30,6 +30,7 @@
 #include "proxy/retried.h"
 #include "proxy/server_watch.h"
 #include "proxy/stdio/bridge.h"
+#include "proxy/stops/cut.h"
 #include "proxy/worker.h"
 
 namespace reeve {
@@ -49,6 +50,9 @@ bool prove_agent(Exchange& x) {
   const auto expected = x.head.fields.single(stdio::kExpectedAgentField);
   if (expected && *expected != x.snapshot->policy->agents()[*agent].name) {
     return x.refuse(401, "unknown-agent", "the credential proves another agent than the one named");
+  }
+  if (is_revoked(x, *agent)) {
+    return x.refuse(401, "unknown-agent", "the credential is revoked: its agent is retired");
   }
   x.agent = *agent;
   return true;
@@ -128,6 +132,7 @@ net::Step<bool> read_call(Exchange& x) {
 bool only_reports(const Exchange& x) { return x.snapshot->policy->report() && !x.destination; }
 
 bool decide(Exchange& x) {
+  if (!not_stopped(x)) return false;
   const Steady before = steady_now();
   if (x.is_mcp()) {
     decide_mcp(x);
@@ -301,11 +306,12 @@ class UnderWay {
     const Services& services = x.worker.services();
     const size_t set = services.config.limits.agent_calls;
     const size_t share = std::max<size_t>(services.descriptors.connections * 3 / 4, 1);
-    const size_t before = calls_.fetch_add(1, std::memory_order_relaxed);
+    const size_t before = calls_.under_way.fetch_add(1, std::memory_order_relaxed);
+    calls_.last.store(x.time.time_since_epoch().count(), std::memory_order_relaxed);
     // A part of a call that fits is let in with it.
     fits_ = x.connection.inner || before < (set != 0 ? set : share);
   }
-  ~UnderWay() { calls_.fetch_sub(1, std::memory_order_relaxed); }
+  ~UnderWay() { calls_.under_way.fetch_sub(1, std::memory_order_relaxed); }
   UnderWay(const UnderWay&) = delete;
   UnderWay& operator=(const UnderWay&) = delete;
   bool fits(Exchange& x) const {
@@ -322,7 +328,7 @@ class UnderWay {
 // A request to /mcp: each upstream's part of it is a call of its own, and comes here again.
 net::Task<void> handle_joined(Exchange& x) {
   join::Call call(x);
-  if (!co_await call.read()) co_return co_await refuse(x);
+  if (!co_await call.read() || !not_stopped(x)) co_return co_await refuse(x);
   const bool own_lines = call.stands_alone();
   if (own_lines && !co_await record_decision(x)) {
     x.refuse(503, "audit", "the record cannot be written");
@@ -348,6 +354,7 @@ net::Task<void> handle(Exchange& x) {
   const UnderWay under_way(x);
   if (!under_way.fits(x)) co_return co_await refuse(x);
   if (!asks_forward_proxy(x) && approvals::asks_for_status(x)) {
+    if (!not_stopped(x)) co_return co_await refuse(x);
     co_await approvals::read_status(x);
     co_return co_await refuse(x);
   }
@@ -363,6 +370,7 @@ net::Task<void> handle(Exchange& x) {
   if (!co_await reserve(x)) co_return co_await refuse(x);
   if (!guard_arguments(x)) co_return co_await refuse(x);
   if (!co_await ask(x)) co_return co_await refuse(x);
+  if (!goes_on(x)) co_return co_await refuse(x);
   if (!co_await record_decision(x)) {
     x.refuse(503, "audit", "the record cannot be written");
     co_return co_await refuse(x);

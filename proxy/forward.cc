@@ -12,6 +12,7 @@
 #include "proxy/log.h"
 #include "proxy/relay.h"
 #include "proxy/reply.h"
+#include "proxy/stops/cut.h"
 #include "proxy/worker.h"
 
 namespace reeve {
@@ -171,6 +172,7 @@ net::Task<UpstreamFailure> request(Exchange& x, UpstreamConnection& to, Upload& 
   const BodyMark before(x);
   if (!x.body_buffered) append_body_at_hand(x, c.work->out);
   std::string_view bytes = c.work->out;
+  if (c.stopped) co_return UpstreamFailure{kStopped, 403, ""};
   const ptrdiff_t sent = to.stream.is_open() ? to.stream.write_now(bytes) : -1;
   if (sent < 0) {
     before.restore(x);
@@ -212,7 +214,7 @@ void report(Exchange& x, UpstreamConnection& to, const UpstreamFailure& failure)
   if (failure.error.empty()) {
     return upstream.answered(to, to.parser.head().status, x.upstream_started);
   }
-  if (x.connection.agent_gone || (to.reused && failure.silent)) return;
+  if (x.connection.agent_gone || x.connection.stopped || (to.reused && failure.silent)) return;
   const Trouble trouble = failure.error == "timeout"    ? Trouble::kTimeout
                           : failure.error == "protocol" ? Trouble::kProtocol
                                                         : Trouble::kClosed;
@@ -276,7 +278,7 @@ net::Task<UpstreamFailure> attempt(Exchange& x, Upstream::Tries& tries, ServerWa
 bool try_again(const Exchange& x, const UpstreamFailure& failure, Upstream::Tries& tries,
                bool repeatable) {
   const Connection& c = x.connection;
-  if (!failure.silent || c.agent_gone || c.timed_out) return false;
+  if (!failure.silent || c.agent_gone || c.timed_out || c.stopped) return false;
   tries.fresh = true;
   if (failure.unsent) return true;
   if (tries.repeated || !repeatable || !idempotent(x.head.method)) return false;
@@ -300,9 +302,11 @@ net::Task<void> answer_failure(Exchange& x, UpstreamFailure failure) {
       {"connect", UpstreamError::kConnect},   {"timeout", UpstreamError::kTimeout},
       {"protocol", UpstreamError::kProtocol}, {"closed", UpstreamError::kClosed},
       {"busy", UpstreamError::kBusy},         {"tls", UpstreamError::kTls}};
+  const bool stopped = x.connection.stopped;
+  if (stopped) failure = {kStopped, 403, kStoppedDetail};
   x.error = failure.error;
   if (x.connection.agent_gone) {
-    x.error = "agent-gone";
+    if (!stopped) x.error = "agent-gone";
     x.keep_alive = false;
     co_return;
   }

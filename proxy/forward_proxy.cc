@@ -9,6 +9,7 @@
 #include "proxy/forward.h"
 #include "proxy/log.h"
 #include "proxy/origin.h"
+#include "proxy/stops/cut.h"
 #include "proxy/tunnel.h"
 #include "proxy/worker.h"
 
@@ -34,7 +35,7 @@ net::Task<void> open_tunnel(Exchange& x, Endpoints endpoints) {
   auto dialled = co_await dial(endpoints, x.worker.context().get_executor(),
                                &c.connecting.connecting, c.given_up);
   c.connecting = {};
-  if (!dialled || c.agent_gone || c.timed_out) {
+  if (!dialled || c.agent_gone || c.timed_out || c.stopped) {
     co_return co_await fail(x, dialled ? DialFailure{"connect"} : dialled.error());
   }
   const std::unique_ptr<net::Stream> to = std::move(*dialled);
@@ -48,7 +49,7 @@ net::Task<void> open_tunnel(Exchange& x, Endpoints endpoints) {
   if (co_await c.stream.write(c.work->out)) {
     co_await relay_tunnel(x, *to);
   } else {
-    x.error = "agent-gone";
+    x.error = c.stopped ? kStopped : "agent-gone";
   }
   c.upstream = nullptr;
   x.upstream_ended = steady_now();
@@ -114,7 +115,7 @@ net::Task<void> forward_to_destination(Exchange& x) {
   if (x.head.connect) x.keep_alive = false;
   Services& services = x.worker.services();
   auto endpoints = co_await find_addresses(services.dial, services.lookups, *x.destination);
-  if (!endpoints || c.agent_gone || c.timed_out) {
+  if (!endpoints || c.agent_gone || c.timed_out || c.stopped) {
     co_return co_await fail(x, endpoints ? DialFailure{"connect"} : endpoints.error());
   }
   if (x.head.connect) co_return co_await open_tunnel(x, std::move(*endpoints));

@@ -68,6 +68,7 @@ constexpr Command kCommands[] = {
     {"diff", "what changes between two policies, and for which recorded calls", commands::diff},
     {"suggest", "grants never used, and the tightest policy that allows what was seen",
      commands::suggest},
+    {"agents", "who works here, and the stop", commands::agents},
     {"report", "what agents did in a period, and what needs attention", commands::report},
     {"status", "how the running sidecar is", commands::status},
     {"approvals", "what waits for people, and their answers", commands::approvals},

@@ -47,10 +47,14 @@ class KnockLimit {
   std::map<std::string, Count> counts_;  // guarded by mutex_
 };
 
-// How many calls of each agent are under way, on all threads and across new policies.
+// How many calls of each agent are under way, on all threads and across new policies, and when the
+// last one came.
 class AgentCalls {
  public:
-  using Counter = std::atomic<int64_t>;
+  struct Counter {
+    std::atomic<int64_t> under_way{0};
+    std::atomic<int64_t> last{0};  // policy::Time, as its count; 0: never
+  };
   // The same for the same name; lives as long as this. Thread-safe.
   Counter& counter(const std::string& agent);
 

@@ -127,7 +127,10 @@ net::Task<void> run_session(Worker& worker, std::shared_ptr<Connection> connecti
     Exchange exchange(worker, c, c.work->parser.head());
     {
       const Turn::Call under_way(worker.turn());
+      c.stopped = false;
+      c.exchange = &exchange;
       co_await handle(exchange);
+      c.exchange = nullptr;
     }
     c.work->trim();
     if (!exchange.keep_alive) {

@@ -135,6 +135,7 @@ class Lister {
         to = std::move(*reached);
       }
       const Steady started = steady_now();
+      if (given_up()) co_return late();
       x_.connection.upstream = &to->stream;
       silent_ = false;
       auto answer = co_await exchange(*to, body, page);
@@ -154,7 +155,10 @@ class Lister {
     }
   }
 
-  bool given_up() const { return x_.connection.agent_gone || x_.connection.timed_out; }
+  bool given_up() const {
+    const Connection& c = x_.connection;
+    return c.agent_gone || c.timed_out || c.stopped;
+  }
   Error late() const { return Error{"it did not answer in time"}; }
 
   void write(const UpstreamConnection& to, const std::string& body, std::string& out) {

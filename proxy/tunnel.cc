@@ -7,6 +7,7 @@
 #include <exception>
 #include <memory>
 
+#include "proxy/stops/cut.h"
 #include "proxy/tls/client_hello.h"
 #include "proxy/worker.h"
 
@@ -162,6 +163,7 @@ class Tunnel {
 
   // A side is gone, or the sweep has closed both.
   bool broke(std::string_view error) {
+    if (c_.stopped) return cut(kStopped);
     if (c_.timed_out) return cut(steady_now() >= until_ ? "limit" : "timeout");
     if (c_.agent_gone) return cut("agent-gone");
     // Who has said all and then closes, as TLS clients and servers do, has not failed; what the

@@ -28,13 +28,15 @@ constexpr size_t kMostReadingOn = 256;  // answers whose agents have gone
 
 }  // namespace
 
-Worker::Worker(Services& services, std::shared_ptr<const Snapshot> snapshot)
+Worker::Worker(Services& services, std::shared_ptr<const Snapshot> snapshot,
+               std::shared_ptr<const policy::Stops> stops)
     : services_(services),
       metrics_(services.metrics.add_shard()),
       workspaces_(services.config.limits.header_bytes),
       upstream_buffers_(services.config.limits.header_bytes + kBodyRoom),
       turn_(services.journal, context_),
       snapshot_(std::move(snapshot)),
+      stops_(std::move(stops)),
       overload_(services.descriptors.turned_away),
       sweep_timer_(context_) {
   for (const UpstreamConfig& config : services_.config.upstreams) {

@@ -22,6 +22,7 @@
 #include "proxy/overload.h"
 #include "proxy/services.h"
 #include "proxy/snapshot.h"
+#include "proxy/stops/cut.h"
 #include "proxy/turn.h"
 #include "proxy/upstream/upstream.h"
 
@@ -29,7 +30,8 @@ namespace reeve {
 
 class Worker {
  public:
-  Worker(Services& services, std::shared_ptr<const Snapshot> snapshot);
+  Worker(Services& services, std::shared_ptr<const Snapshot> snapshot,
+         std::shared_ptr<const policy::Stops> stops);
   ~Worker();
 
   // Binds all listeners; the error names the address and the remedy.
@@ -41,6 +43,9 @@ class Worker {
   void replace_snapshot(std::shared_ptr<const Snapshot> snapshot);
   void drain();  // no new connections; idle ones are closed
   void stop();   // cuts what is left and ends the loop
+  // From now on these are stopped. What of them is under way is cut before `done` is called, on
+  // this worker's thread; without `cuts` it is only counted, and nothing changes.
+  void stop_calls(std::shared_ptr<const policy::Stops> stops, bool cuts, CutDone done);
   // Of a moment ago: a quarter of a second at most.
   std::shared_ptr<const UpstreamStatuses> upstream_statuses() const;
   size_t connection_count() const { return count_.load(std::memory_order_relaxed); }
@@ -52,6 +57,8 @@ class Worker {
   Turn& turn() { return turn_; }
   GuardTools& guard_tools() { return guard_tools_; }
   const std::shared_ptr<const Snapshot>& snapshot() const { return snapshot_; }
+  // What is stopped; null when nothing is.
+  const policy::Stops* stops() const { return stops_.get(); }
   Upstream* find_upstream(std::string_view name);
   net::asio::io_context& context() { return context_; }
   // The agent of an answer that is metered has gone: its upstream has a bounded time to tell what
@@ -76,6 +83,7 @@ class Worker {
   bool has_room(Steady now);
   void look_at(Connection& connection, Steady now);
   void cut(Connection& connection);
+  Cut cut_stopped(const policy::Stops& stops, bool cuts);
   static void end_waiting(Connection& connection);
   void publish_status(Steady now);
 
@@ -89,6 +97,7 @@ class Worker {
   Turn turn_;
   GuardTools guard_tools_;
   std::shared_ptr<const Snapshot> snapshot_;
+  std::shared_ptr<const policy::Stops> stops_;
   std::vector<std::unique_ptr<Upstream>> upstreams_;
   std::unordered_map<std::string_view, Upstream*> upstream_by_name_;
   mutable std::mutex status_mutex_;

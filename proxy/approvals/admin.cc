@@ -5,61 +5,22 @@
 
 #include <algorithm>
 
-#include "policy/json.h"
 #include "policy/text.h"
+#include "proxy/admin_said.h"
 #include "proxy/approvals/view.h"
 
 namespace reeve::approvals {
 namespace {
 
 constexpr std::string_view kRoot = "/v1/approvals";
-constexpr size_t kLongestWhy = 1024;
 
 AdminReply no_such() { return {404, "no approval has this id"}; }
-
-// What the body of an answer says.
-struct Said {
-  std::string as, why;
-};
-
-Result<Said> read_said(const std::string& body) {
-  Said said;
-  if (body.empty()) return said;
-  json::Parser parser;
-  const auto value = parser.parse(body);
-  if (!value || !value->is_object()) return Error{"the body is no JSON object"};
-  for (const json::Member member : value->members()) {
-    std::string* to = member.key.equals("as")    ? &said.as
-                      : member.key.equals("why") ? &said.why
-                                                 : nullptr;
-    if (to == nullptr || !member.value.is_string()) {
-      return Error{"the body may say {\"as\": PERSON, \"why\": TEXT}"};
-    }
-    std::string scratch;
-    *to = member.value.text(scratch);
-  }
-  if (said.why.size() > kLongestWhy) return Error{"`why` is longer than 1024 bytes"};
-  return said;
-}
-
-// Whose answer it is; an error where that cannot be told.
-Result<std::string> person_of(const AdminCall& call, const Said& said) {
-  if (!call.person.empty()) {
-    if (said.as.empty() || said.as == call.person) return call.person;
-    return Error{fmt::format("this token is {}'s, who answers for nobody else", call.person)};
-  }
-  if (call.has_people) {
-    return Error{"reeve.yaml names people: each answers with a token of their own"};
-  }
-  if (said.as.empty()) return Error{"the admin token stands for several people: say `as` whom"};
-  return said.as;
-}
 
 net::Task<AdminReply> answer(Desk& desk, Desk::Policy policy, const AdminCall& call, std::string id,
                              bool yes) {
   if (call.role == AdminRole::kViewer)
     co_return AdminReply{403, "a viewer looks and decides nothing"};
-  const auto said = read_said(call.body);
+  const auto said = read_said(call.body, false);
   if (!said) co_return AdminReply{400, said.error().message};
   auto person = person_of(call, *said);
   if (!person) co_return AdminReply{403, person.error().message};

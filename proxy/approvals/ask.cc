@@ -13,6 +13,7 @@
 #include "proxy/approvals/view.h"
 #include "proxy/approvals/way.h"
 #include "proxy/body.h"
+#include "proxy/stops/cut.h"
 #include "proxy/worker.h"
 
 namespace reeve::approvals {
@@ -109,7 +110,7 @@ net::Task<void> hold(Exchange& x, std::chrono::milliseconds most) {
   x.worker.set_phase(c, Phase::kHeld, {});
   c.waiting = &held.timer;
   const auto waits = [&] {
-    return !held.verdict && !held.cancelled && !held.draining && !c.given_up &&
+    return !held.verdict && !held.cancelled && !held.draining && !c.given_up && !c.stopped &&
            !x.worker.services().draining && steady_now() < end;
   };
   while (waits()) {
@@ -144,6 +145,7 @@ net::Task<bool> wait(Exchange& x) {
     co_await hold(x, most);
   }
   if (x.connection.agent_gone) co_return refuse_gone(x);
+  if (!goes_on(x)) co_return false;
   if (asked.held->cancelled) {
     asked.silent = true;
     co_return refuse_gone(x);

@@ -239,6 +239,24 @@ net::Task<Result<Approvals::Voted>> Desk::vote(std::string id, std::string perso
   co_return std::move(*result);
 }
 
+net::Task<Result<size_t>> Desk::stop_open(About about, std::string person, std::string why) {
+  auto result = std::make_shared<Result<size_t>>(Error{"the approvals are closed"});
+  co_await on_thread(
+      [this, result, about = std::move(about), person = std::move(person), why = std::move(why)] {
+        std::vector<Before> before;
+        for (const auto& [id, record] : records_.all()) {
+          if (record.open() && about(record.bound)) before.push_back({id, record});
+        }
+        for (const Before& each : before) records_.stop(each.id, person, why, wall_now());
+        if (const auto kept = keep(before, {}); kept) {
+          *result = before.size();
+        } else {
+          *result = kept.error();
+        }
+      });
+  co_return std::move(*result);
+}
+
 net::Task<std::optional<Approval>> Desk::find(std::string id) {
   auto result = std::make_shared<std::optional<Approval>>();
   co_await on_thread([this, result, id = std::move(id)] {

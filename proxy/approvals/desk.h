@@ -68,6 +68,11 @@ class Desk {
   net::Task<Result<policy::Approvals::Voted>> vote(std::string id, std::string person, bool yes,
                                                    std::string why, Policy policy);
 
+  // What is open and about something that was stopped by this person: denied, or its yes void. How
+  // many were.
+  using About = std::function<bool(const policy::ApprovalBinding&)>;
+  net::Task<Result<size_t>> stop_open(About about, std::string person, std::string why);
+
   net::Task<std::optional<policy::Approval>> find(std::string id);
   // Those that are open, or all that are kept, newest first.
   net::Task<std::vector<policy::Approval>> list(bool all);

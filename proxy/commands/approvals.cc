@@ -5,13 +5,9 @@
 #include <cctype>
 
 #include "policy/diagnostic.h"
-#include "policy/json.h"
-#include "proxy/commands/admin_client.h"
-#include "proxy/commands/arguments.h"
+#include "proxy/commands/admin_target.h"
 #include "proxy/commands/audit.h"
 #include "proxy/commands/commands.h"
-#include "proxy/commands/policy_source.h"
-#include "proxy/commands/terminal.h"
 
 namespace reeve::commands {
 namespace {
@@ -30,38 +26,11 @@ constexpr Synopsis kSynopsis = {
     "admin\ntoken of reeve.yaml is used. Exits with 0, or 1 where the sidecar says no.",
     kOptions, true};
 
-constexpr size_t kCell = 200;
 constexpr size_t kWhole = 64 * 1024;
 
-std::string text_of(const json::Value& record, std::string_view name, size_t most = kCell) {
-  const auto value = record.find(name);
-  if (!value) return {};
-  std::string scratch;
-  return for_terminal(value->is_string() ? value->text(scratch) : value->raw(), most);
-}
-
-// Arguments, and the sidecar that they mean.
-struct Target {
-  const Arguments& arguments;
-  AdminAccess access;
-  std::string token;
-
-  Result<AdminAnswer, AdminFailure> ask(const std::string& method, const std::string& path,
-                                        const std::string& body = {}) const {
-    return ask_admin(access.address, token, method, path, body);
-  }
-};
-
-int fail(std::string_view why) {
-  fmt::print(stderr, "reeve approvals: {}\n", why);
-  return 1;
-}
-
-int print_list(const AdminAnswer& answer) {
-  json::Parser parser;
-  const auto value = parser.parse(answer.body);
-  const auto list = value && value->is_object() ? value->find("approvals") : std::nullopt;
-  if (!list || !list->is_array()) return fail("the sidecar's answer cannot be read");
+int print_list(const AdminTarget& target, const json::Value& answer) {
+  const auto list = answer.find("approvals");
+  if (!list || !list->is_array()) return target.fail("the sidecar's answer cannot be read");
   if (list->size() == 0) {
     fmt::print("nothing waits for people\n");
     return 0;
@@ -88,20 +57,17 @@ void print_rules(const json::Value& record) {
   }
 }
 
-int print_record(const AdminAnswer& answer) {
-  json::Parser parser;
-  const auto record = parser.parse(answer.body);
-  if (!record || !record->is_object()) return fail("the sidecar's answer cannot be read");
+int print_record(const AdminTarget&, const json::Value& record) {
   for (const std::string_view name :
        {"approval", "state",     "time",  "expires",  "agent",       "owner",  "team",
         "purpose",  "risk",      "roles", "upstream", "protocol",    "action", "target",
         "query",    "arguments", "cost",  "currency", "args_sha256", "policy"}) {
-    const std::string text = text_of(*record, name, kWhole);
+    const std::string text = text_of(record, name, kWhole);
     if (!text.empty()) fmt::print("{:<11} {}\n", name, text);
   }
-  print_rules(*record);
+  print_rules(record);
   for (const char* list : {"votes", "before"}) {
-    const auto items = record->find(list);
+    const auto items = record.find(list);
     if (!items || !items->is_array()) continue;
     for (const json::Value item : items->items()) {
       fmt::print("{:<11} {}\n", list, for_terminal(item.raw(), kWhole));
@@ -110,19 +76,10 @@ int print_record(const AdminAnswer& answer) {
   return 0;
 }
 
-int print(const Target& target, const Result<AdminAnswer, AdminFailure>& answer,
-          int (*for_people)(const AdminAnswer&)) {
-  if (!answer) return fail(answer.error().message);
-  if (answer->status >= 400) return fail(detail_of(*answer));
-  if (!target.arguments.has("--json")) return for_people(*answer);
-  print_json(answer->body);
-  return 0;
-}
-
 // The id that is meant, or nothing, and then `exit_code`.
-std::optional<std::string> id_of(const Target& target, int& exit_code) {
-  const auto& words = target.arguments.files();
-  const bool newest = target.arguments.has("--newest");
+std::optional<std::string> id_of(const AdminTarget& target, int& exit_code) {
+  const auto& words = target.arguments().files();
+  const bool newest = target.arguments().has("--newest");
   if (newest == (words.size() == 2) || words.size() > 2) {
     exit_code = usage_error("approvals", "name one ID, or --newest");
     return std::nullopt;
@@ -137,8 +94,8 @@ std::optional<std::string> id_of(const Target& target, int& exit_code) {
   }
   const auto answer = target.ask("GET", "/v1/approvals");
   exit_code = 1;
-  if (!answer) return fail(answer.error().message), std::nullopt;
-  if (answer->status >= 400) return fail(detail_of(*answer)), std::nullopt;
+  if (!answer) return target.fail(answer.error().message), std::nullopt;
+  if (answer->status >= 400) return target.fail(detail_of(*answer)), std::nullopt;
   json::Parser parser;
   const auto value = parser.parse(answer->body);
   const auto list = value && value->is_object() ? value->find("approvals") : std::nullopt;
@@ -150,27 +107,18 @@ std::optional<std::string> id_of(const Target& target, int& exit_code) {
       }
     }
   }
-  return fail("nothing waits for people"), std::nullopt;
+  return target.fail("nothing waits for people"), std::nullopt;
 }
 
-int answer(const Target& target, const std::string& verb) {
+int answer(const AdminTarget& target, const std::string& verb) {
   int exit_code = 0;
   const auto id = id_of(target, exit_code);
   if (!id) return exit_code;
-  std::string body = "{";
-  for (const auto& [option, name] : {std::pair{"--as", "as"}, std::pair{"--why", "why"}}) {
-    const auto value = target.arguments.find(option);
-    if (!value) continue;
-    body += fmt::format("{}\"{}\":", body.size() > 1 ? "," : "", name);
-    json::append_string(body, *value);
-  }
-  const auto said = target.ask("POST", fmt::format("/v1/approvals/{}/{}", *id, verb), body + "}");
-  return print(target, said, [](const AdminAnswer& reply) {
-    json::Parser parser;
-    const auto record = parser.parse(reply.body);
-    if (!record || !record->is_object()) return fail("the sidecar's answer cannot be read");
-    const std::string state = text_of(*record, "state");
-    fmt::print("{} is {}\n", text_of(*record, "approval"),
+  const std::string path = fmt::format("/v1/approvals/{}/{}", *id, verb);
+  const auto said = target.ask("POST", path, said_body(target.arguments()));
+  return target.print(said, [](const AdminTarget&, const json::Value& record) {
+    const std::string state = text_of(record, "state");
+    fmt::print("{} is {}\n", text_of(record, "approval"),
                state == "pending" ? "pending: more people must say yes" : state);
     return 0;
   });
@@ -192,23 +140,17 @@ int approvals(std::vector<std::string> args) {
                            ? fmt::format("there is no `{}`", verb)
                            : fmt::format("there is no `{}`; did you mean `{}`?", verb, near));
   }
-  Diagnostics diagnostics;
-  const auto access = load_admin_access(arguments->find("-c").value_or("reeve.yaml"), diagnostics);
-  if (!access) {
-    print_errors(diagnostics);
-    return 2;
-  }
-  const Target target{*arguments, *access, operator_token(*access)};
-  if (target.token.empty()) return usage_error("approvals", kNoToken);
+  const auto target = AdminTarget::open("approvals", *arguments, exit_code);
+  if (!target) return exit_code;
   if (verb == "list") {
     if (words.size() > 1) return usage_error("approvals", "list takes no ID; show does");
     const char* path = arguments->has("--all") ? "/v1/approvals?all=true" : "/v1/approvals";
-    return print(target, target.ask("GET", path), print_list);
+    return target->print(target->ask("GET", path), print_list);
   }
-  if (verb != "show") return answer(target, verb);
-  const auto id = id_of(target, exit_code);
+  if (verb != "show") return answer(*target, verb);
+  const auto id = id_of(*target, exit_code);
   if (!id) return exit_code;
-  return print(target, target.ask("GET", "/v1/approvals/" + *id), print_record);
+  return target->print(target->ask("GET", "/v1/approvals/" + *id), print_record);
 }
 
 }  // namespace reeve::commands

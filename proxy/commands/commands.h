@@ -17,6 +17,9 @@ int explain(std::vector<std::string> args);
 int test(std::vector<std::string> args);
 // Who may do what: 0, or 1 when the policy cannot be read.
 int access(std::vector<std::string> args);
+// Who works here, and the stop: 0, or 1 when the sidecar says no, is not there, or could not do all
+// of it.
+int agents(std::vector<std::string> args);
 // What waits for people, and their answers: 0, or 1 when the sidecar says no or is not there.
 int approvals(std::vector<std::string> args);
 // How the running sidecar is: 0, or 1 when it is not there, not ready, or refused its last reload.

@@ -57,6 +57,27 @@ TEST_CASE("a yes is for one call, once") {
   CHECK(approvals.ask(question(), "a2", "n2", at(4)).kind == Found::kCreated);
 }
 
+TEST_CASE("a stop denies what waits and voids a yes that was not used") {
+  Approvals approvals;
+  const auto groups = groups_of(1, false);
+  approvals.ask(question("d1"), "a1", "n1", at(0));
+  approvals.ask(question("d2"), "a2", "n2", at(0));
+  approvals.vote("a2", "lee", true, "", groups, at(1));
+  CHECK(approvals.stop("a1", "dana", "stopped: odd", at(2)));
+  CHECK(approvals.stop("a2", "dana", "stopped: odd", at(2)));
+  CHECK_FALSE(approvals.stop("a1", "dana", "again", at(3)));
+  CHECK_FALSE(approvals.stop("nobody", "dana", "", at(3)));
+  CHECK(approvals.find("a1")->state == ApprovalState::kDenied);
+  CHECK(approvals.find("a1")->votes.at(0).why == "stopped: odd");
+  CHECK(approvals.find("a2")->state == ApprovalState::kVoided);
+  CHECK(approvals.pending() == 0);
+  CHECK(approvals.release("a2", binding("d2"), {{"r1", "leads"}}, groups, at(3)) ==
+        Released::kNotApproved);
+  // After that the same calls ask anew.
+  CHECK(approvals.ask(question("d1"), "a3", "n3", at(4)).kind == Found::kCreated);
+  CHECK(approvals.ask(question("d2"), "a4", "n4", at(4)).kind == Found::kCreated);
+}
+
 TEST_CASE("whatever is bound is compared") {
   const auto groups = groups_of(1, false);
   const auto changed = [](auto change) {
