@@ -30,6 +30,7 @@
 #include "proxy/retried.h"
 #include "proxy/server_watch.h"
 #include "proxy/stdio/bridge.h"
+#include "proxy/stdio/sse_endpoint.h"
 #include "proxy/stops/cut.h"
 #include "proxy/worker.h"
 
@@ -340,6 +341,22 @@ net::Task<void> handle_joined(Exchange& x) {
   count(x);
 }
 
+// A request to an endpoint of HTTP+SSE: each message on it is a call of its own, and comes here
+// again.
+net::Task<void> handle_sse(Exchange& x) {
+  stdio::SseCall call(x);
+  if (!co_await call.read()) co_return co_await refuse(x);
+  const bool own_lines = call.stands_alone();
+  if (own_lines && !co_await record_decision(x)) {
+    x.refuse(503, "audit", "the record cannot be written");
+    co_return co_await refuse(x);
+  }
+  co_await call.run();
+  if (!own_lines) co_return;
+  record_outcome(x);
+  count(x);
+}
+
 }  // namespace
 
 net::Task<void> handle(Exchange& x) {
@@ -359,6 +376,7 @@ net::Task<void> handle(Exchange& x) {
     co_return co_await refuse(x);
   }
   if (join::is_endpoint(x.head.path)) co_return co_await handle_joined(x);
+  if (!asks_forward_proxy(x) && stdio::is_sse_endpoint(x)) co_return co_await handle_sse(x);
   if (!find_upstream(x)) co_return co_await refuse(x);
   if (!co_await read_call(x)) co_return co_await refuse(x);
   approvals::note_cancelled(x);

@@ -94,6 +94,7 @@ net::Task<void> Caller::take(std::string line, std::string fields) {
       message->id.empty() || message->method.empty() || message->method == "initialize";
   const auto exchange = begin_exchange();
   exchange->key = message->id_key;
+  if (!message->id.empty() && !message->method.empty()) ++asked_;  // send() counts it off
   if (waits) {
     co_await send(shared_from_this(), exchange, std::move(line), std::move(*message),
                   std::move(fields));
@@ -109,7 +110,6 @@ net::Task<void> Caller::send(std::shared_ptr<Caller> self, std::shared_ptr<HttpE
                              std::string line, Outgoing message, std::string fields) {
   const bool asked = !message.id.empty() && !message.method.empty();
   const std::string head_text = head("POST", &message, line.size(), fields);
-  asked_ += asked ? 1 : 0;
   const bool begun = co_await exchange->begin("POST", head_text, line);
   bool answered = false;
   if (begun && exchange->events()) {
