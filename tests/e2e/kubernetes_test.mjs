@@ -120,7 +120,7 @@ scenario(
       });
       const checked = await reeve('check', join(folder, 'wiring/reeve.yaml'));
       assert.equal(checked.code, 0, checked.out + checked.err);
-  assert.match(checked.out + checked.err, /0 errors, 0 warnings/);
+      assert.match(checked.out + checked.err, /0 errors, 0 warnings/);
 
       const sidecar = s.launch(
           {folder: join(folder, 'wiring'), port, adminPort, env: {REEVE_ADMIN_TOKEN: token}});
