@@ -82,6 +82,10 @@ struct SseSession : std::enable_shared_from_this<SseSession> {
     }
     self->taking = false;
   }
+  // Leaves what is under way and ends the session at the server. It is held: a task begins later.
+  static net::Task<void> finish(std::shared_ptr<SseSession> self) {
+    co_await self->caller->finish(std::chrono::milliseconds(0));
+  }
   net::Task<void> take(Message message) {
     const auto read = read_outgoing(message.body);
     const bool asks = read && !read->id.empty() && !read->method.empty();
@@ -280,7 +284,7 @@ net::Task<void> SseCall::stream() {
   if (x_.connection.agent_gone) x_.keep_alive = false;
   session->over = true;
   session->client = nullptr;
-  net::spawn(x_.worker.context(), session->caller->finish(std::chrono::milliseconds(0)));
+  net::spawn(x_.worker.context(), SseSession::finish(session));
 }
 
 }  // namespace reeve::stdio
