@@ -93,6 +93,8 @@ Ledger::Ledger(std::span<const Mark> marks, uint32_t lanes)
     open_books(*account, mark.window, mark.mark);
     account->mark_ = mark.mark;
     account->durable_ = mark.mark;
+    account->allowance_ = mark.mark;
+    account->unknown_before_ = mark.window.start;
     accounts_.insert_or_assign(mark.key, std::move(account));
   }
 }
@@ -156,8 +158,9 @@ void Ledger::reserve_from_pools(std::span<const Draw> draws, std::span<Account* 
   const std::lock_guard lock(mutex_);
   if (!draw_from_pools(draws, binding, now, slot, attempt)) {
     undo_pools(slot);
+    if (attempt.outcome == Attempt::Outcome::kNeedsLease) return;
     Shortfall& shortfall = attempt.shortfall;
-    shortfall.used = used(*shortfall.account->current_.load(std::memory_order_relaxed));
+    shortfall.used = used_by_all(*shortfall.account);
     attempt.outcome = Attempt::Outcome::kOverLimit;
     return;
   }
@@ -170,12 +173,14 @@ void Ledger::reserve_from_pools(std::span<const Draw> draws, std::span<Account* 
     const auto& [books, amount] = slot.holds[i];
     books->lanes[lane].touch();
     attempt.has_writes |= ask_ahead(*books->account, amount);
+    if (leased_) attempt.has_asks |= ask_lease_ahead(*books->account, amount);
     fill_lane(*books, amount, lane);
   }
   attempt.outcome = Attempt::Outcome::kReserved;
 }
 
-// False when one would go over its limit: attempt.shortfall tells of it.
+// False when one would go over its limit, of which attempt.shortfall tells, or over what the fleet
+// has allowed so far, which is asked for more.
 bool Ledger::draw_from_pools(std::span<const Draw> draws, std::span<Account* const> binding,
                              Time now, Slot& slot, Attempt& attempt) {
   for (const Draw& draw : draws) {
@@ -184,7 +189,9 @@ bool Ledger::draw_from_pools(std::span<const Draw> draws, std::span<Account* con
     turn_over(account, now);
     Books& books = *account.current_.load(std::memory_order_relaxed);
     if (books.pool < draw.amount) gather(books);
-    if (books.pool < draw.amount && draw.amount > account.limit_ - (books.granted - books.pool)) {
+    const Micros used = books.granted - books.pool;
+    if (books.pool < draw.amount && draw.amount > ceiling(account) - used) {
+      if (leased_ && ask_lease(account, used, draw.amount, attempt)) return false;
       account.refused_ = true;
       attempt.shortfall = {&account, account.limit_, 0, draw.amount, books.window, account.ask_};
       return false;
@@ -202,7 +209,7 @@ bool Ledger::ask_for_marks(Slot& slot, Attempt& attempt) {
     if (books.pool >= 0) continue;
     Account& account = *books.account;
     const Micros used = books.granted - books.pool;
-    const Micros left = account.limit_ - used;
+    const Micros left = ceiling(account) - used;
     if (account.write_ == 0) {
       // Whoever came while the last write was on its way is waiting for this one.
       const Micros slice = std::max(left / kSlicesLeft, std::min(left, account.demand_));
@@ -233,9 +240,10 @@ void Ledger::fill_lane(Books& books, Micros amount, uint32_t lane) {
 
 // Near the limit, where a slice would not hold another call like this one, nothing is asked ahead.
 bool Ledger::ask_ahead(Account& account, Micros amount) {
-  if (account.write_ != 0 || account.mark_ >= account.limit_) return false;
+  const Micros ceiling = this->ceiling(account);
+  if (account.write_ != 0 || account.mark_ >= ceiling) return false;
   const Micros used = this->used(*account.current_.load(std::memory_order_relaxed));
-  const Micros slice = (account.limit_ - used) / kSlicesLeft;
+  const Micros slice = (ceiling - used) / kSlicesLeft;
   if (slice < amount || account.mark_ - used >= slice / 2) return false;
   request(account, used + slice);
   return true;

@@ -78,7 +78,7 @@ void Ledger::gather(Books& books) {
 // Grants what mark and limit allow, and takes back what they no longer do, as far as it is free.
 void Ledger::level(Account& account) {
   Books& books = *account.current_.load(std::memory_order_relaxed);
-  const Micros target = std::min(account.mark_, account.limit_);
+  const Micros target = std::min(account.mark_, ceiling(account));
   if (target > books.granted) {
     books.pool += target - books.granted;
     books.granted = target;
@@ -140,7 +140,7 @@ void Ledger::failed(const MarkWrite& write) {
 
 bool Ledger::is_pending(const Account& account, uint64_t write) const {
   const std::lock_guard lock(mutex_);
-  return account.write_ == write;
+  return account.write_ == write || account.question_ == write;
 }
 
 std::vector<AccountState> Ledger::snapshot(Time now) {
@@ -159,7 +159,10 @@ std::vector<AccountState> Ledger::snapshot(Time now) {
                         .settled = settled,
                         .reserved = std::max<Micros>(used(books) - settled, 0),
                         .warn_percent = account->warn_percent_,
-                        .window = books.window});
+                        .window = books.window,
+                        .is_leased = leased_,
+                        .allowance = account->allowance_,
+                        .others = account->others_});
     }
   }
   // Texts are copied outside the lock; they never change.
@@ -171,7 +174,7 @@ void Ledger::take_notices(std::vector<Notice>& notices) {
   const std::lock_guard lock(mutex_);
   for (Account* account : bound_) {
     const Books& books = *account->current_.load(std::memory_order_relaxed);
-    const Micros used = this->used(books);
+    const Micros used = used_by_all(*account);
     const auto tell = [&](Notice::Kind kind) {
       notices.push_back({kind, account, account->limit_, used, books.window});
     };
@@ -231,6 +234,7 @@ void Ledger::turn_over(Account& account, Time now) {
     account.spare_.push_back(past);
     return true;
   });
+  if (leased_) begin_allowance(account, books.window);
   open_books(account, window, 0);
   account.mark_ = 0;
   account.durable_ = 0;

@@ -36,8 +36,8 @@ std::optional<Config> read(const yaml::Document& document, Diagnostics& diagnost
   const yaml::Node& root = document.root;
   if (!r.keys(root, "the configuration",
               {{"listen", "admin", "policy", "state", "audit", "upstreams", "limits", "dial",
-                "threads", "approvals"},
-               {"fleet", "busy_poll"}})) {
+                "threads", "approvals", "fleet"},
+               {"busy_poll"}})) {
     return std::nullopt;
   }
   config::read_listeners(r, root, config);
@@ -51,6 +51,7 @@ std::optional<Config> read(const yaml::Document& document, Diagnostics& diagnost
   config::read_upstreams(r, root, config);
   if (const yaml::Node* node = root.find("limits")) config::read_limits(r, *node, config);
   if (const yaml::Node* node = root.find("approvals")) config::read_approvals(r, *node, config);
+  if (const yaml::Node* node = root.find("fleet")) config::read_fleet(r, *node, config);
   if (const yaml::Node* node = root.find("dial")) config::read_dial(r, *node, config);
   if (const yaml::Node* node = root.find("threads")) config::read_threads(r, *node, config);
   if (r.has_errors()) return std::nullopt;

@@ -137,6 +137,12 @@ struct ApprovalsConfig {
   std::string url;                            // where people answer, for agents and webhooks
 };
 
+// Sidecars that share budgets.
+struct FleetConfig {
+  std::string database;  // URL of PostgreSQL, with its password
+  std::string instance;  // this sidecar's name for people
+};
+
 struct Config {
   std::string file;
   std::vector<ListenerConfig> listeners;
@@ -147,6 +153,7 @@ struct Config {
   std::vector<UpstreamConfig> upstreams;
   LimitsConfig limits;
   ApprovalsConfig approvals;
+  std::optional<FleetConfig> fleet;
   std::vector<net::Cidr> dial_allow;  // what tunnels may reach besides public addresses
   unsigned threads = 1;
 
