@@ -93,6 +93,8 @@ Ledger::Ledger(std::span<const Mark> marks, uint32_t lanes)
     open_books(*account, mark.window, mark.mark).approved = mark.approved;
     account->mark_ = mark.mark;
     account->durable_ = mark.mark;
+    account->allowance_ = mark.mark;
+    account->unknown_before_ = mark.window.start;
     accounts_.insert_or_assign(mark.key, std::move(account));
   }
 }
@@ -158,8 +160,9 @@ void Ledger::reserve_from_pools(std::span<const Draw> draws, std::span<Account* 
   const std::lock_guard lock(mutex_);
   if (!draw_from_pools(draws, binding, now, beyond, slot, attempt)) {
     undo_pools(slot);
+    if (attempt.outcome == Attempt::Outcome::kNeedsLease) return;
     const auto tell_used = [this](Shortfall& shortfall) {
-      shortfall.used = used(*shortfall.account->current_.load(std::memory_order_relaxed));
+      shortfall.used = used_by_all(*shortfall.account);
     };
     tell_used(attempt.shortfall);
     for (Shortfall& shortfall : attempt.asks) tell_used(shortfall);
@@ -175,13 +178,15 @@ void Ledger::reserve_from_pools(std::span<const Draw> draws, std::span<Account* 
     const auto& [books, amount] = slot.holds[i];
     books->lanes[lane].touch();
     attempt.has_writes |= ask_ahead(*books->account, amount);
+    if (leased_) attempt.has_asks |= ask_lease_ahead(*books->account, amount);
     fill_lane(*books, amount, lane);
   }
   attempt.outcome = Attempt::Outcome::kReserved;
 }
 
-// False when one would go over its limit: attempt.shortfall tells of it. Those that ask are all
-// found, so that people are asked once.
+// False when one would go over its limit, of which attempt.shortfall tells, or over what the fleet
+// has allowed so far, which is asked for more. Those that ask people are all found, so that they
+// are asked once.
 bool Ledger::draw_from_pools(std::span<const Draw> draws, std::span<Account* const> binding,
                              Time now, std::span<const Account* const> beyond, Slot& slot,
                              Attempt& attempt) {
@@ -191,8 +196,10 @@ bool Ledger::draw_from_pools(std::span<const Draw> draws, std::span<Account* con
     turn_over(account, now);
     Books& books = *account.current_.load(std::memory_order_relaxed);
     if (books.pool < draw.amount) gather(books);
-    const Micros left = ceiling(account, books) - (books.granted - books.pool);
+    const Micros used = books.granted - books.pool;
+    const Micros left = ceiling(account, books) - used;
     if (books.pool < draw.amount && draw.amount > left) {
+      if (leased_ && ask_lease(account, used, draw.amount, attempt)) return false;
       if (std::find(beyond.begin(), beyond.end(), &account) == beyond.end()) {
         account.refused_ = true;
         attempt.shortfall = {&account, account.limit_, 0, draw.amount, books.window, account.ask_};

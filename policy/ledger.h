@@ -29,6 +29,13 @@
 // has ended; a clock that steps back stays in the later window, so what is used never decreases.
 // What was reserved before is settled in the window that reserved.
 //
+// With use_leases() an account has a second bound: what the fleet allows this sidecar (leases.h),
+// asked for ahead and shrinking to a single call near the limit as slices do. Then
+//
+//     granted  <=  allowance,   and   durable mark  <=  allowance, as the fleet's store counts it
+//
+// and one more outcome, kNeedsLease, waits for an answer as kNeedsMark does.
+//
 // All functions are thread-safe. The one mutex is never held across I/O.
 // (Opening a new window, once a period, also asks the calendar.)
 #ifndef REEVE_POLICY_LEDGER_H_
@@ -73,6 +80,29 @@ struct Mark {
   Micros approved = 0;  // of it, beyond the limit
 };
 
+// What a sidecar holds of an account's window, and would hold (leases.h).
+struct LeaseLine {
+  Account* account = nullptr;  // for the ledger that made it
+  uint64_t ask = 0;            // the question of waiting calls that it answers; 0: none
+  AccountKey key;
+  Window window;
+  // What it used in windows of this account that began earlier nobody knows any more.
+  Time unknown_before = Time::min();
+  Micros limit = 0;
+  Micros held = 0;  // by its own books; never above what the store counts
+  Micros want = 0;  // `held`: it asks for nothing, and gives back what the store counts beyond
+  // Of a larger `want`: allowed less than `least` none of those that wait could go on, with `need`
+  // all of them can; the rest is ahead of need.
+  Micros least = 0;
+  Micros need = 0;
+};
+
+// What the store counts after that.
+struct LeaseAnswer {
+  Micros held = 0;   // for this member
+  Micros taken = 0;  // for all of them
+};
+
 // One account. Owned by its Ledger and never destroyed before it.
 class Account {
  public:
@@ -103,6 +133,18 @@ class Account {
   bool told_warned_ = false;
   bool told_spent_ = false;
   bool turned_ = false;  // since it was told
+  // With leases, of the current window:
+  Micros allowance_ = 0;   // what may be used here
+  Micros counted_ = 0;     // what the store was last known to count for it
+  Micros others_ = 0;      // what it counted for the others
+  Micros need_ = 0;        // asked for beyond the allowance by calls that wait
+  Micros least_ = 0;       // the smallest of them
+  uint64_t question_ = 0;  // number of the question that they wait for; 0: none
+  bool low_ = false;       // more is to be asked for ahead of need
+  bool dry_ = false;       // a moment ago there was no more
+  bool idle_ = false;      // what is left may be given back
+  Time unknown_before_ = Time::min();
+  std::vector<std::pair<Window, Micros>> past_allowances_;
 };
 
 // What a call really cost, by unit; what is not told counts as reserved.
@@ -161,14 +203,16 @@ struct Shortfall {
 // The outcome of Ledger::reserve().
 struct Attempt {
   enum class Outcome : uint8_t {
-    kReserved,   // `reservation` holds all draws
-    kOverLimit,  // `shortfall` says which account; nothing is held
-    kNeedsMark,  // wait until write number `write` of `account` is answered, then try again
-    kInvalid,    // a draw is negative, too many, or on no account: a bug of the caller
-    kTooMany,    // more reservations are open than this can hold
+    kReserved,    // `reservation` holds all draws
+    kOverLimit,   // `shortfall` says which account; nothing is held
+    kNeedsMark,   // wait until write number `write` of `account` is answered, then try again
+    kNeedsLease,  // the same, for a question to the fleet (take_leases)
+    kInvalid,     // a draw is negative, too many, or on no account: a bug of the caller
+    kTooMany,     // more reservations are open than this can hold
   };
   Outcome outcome = Outcome::kInvalid;
   bool has_writes = false;  // take_writes() has something new, in whatever outcome
+  bool has_asks = false;    // take_leases() has
   Account* account = nullptr;
   uint64_t write = 0;
   Shortfall shortfall;
@@ -196,6 +240,10 @@ struct AccountState {
   Micros approved = 0;  // of both, beyond the limit: settled + reserved <= limit + approved
   int warn_percent = 0;
   Window window;
+  // With leases: what this sidecar may use, and what all others may, as last heard.
+  bool is_leased = false;
+  Micros allowance = 0;
+  Micros others = 0;
 };
 
 // Something that people are to hear of an account; each at most once in a window.
@@ -260,6 +308,27 @@ class Ledger {
   // a reservation or a snapshot has found it.
   void take_notices(std::vector<Notice>& notices);
 
+  // Makes the fleet's answers a bound of every account. To be called before the first bind().
+  void use_leases();
+  // Everything that is held, of past windows too: for a join. Nothing is asked for.
+  void all_leases(std::vector<LeaseLine>& lines);
+  // The fleet's store counts these.
+  void lease_joined(const std::vector<LeaseLine>& lines);
+  // What is to be asked or given back, in a fleet of so many members; with `all` also what just
+  // stands. Lowers what is given back before it says so. Each line is to be answered.
+  void take_leases(size_t members, bool all, std::vector<LeaseLine>& lines);
+  void leased(const LeaseLine& line, const LeaseAnswer& answer);
+  // The questions that calls wait for, without what they ask: to be told that there is no answer.
+  void open_questions(std::vector<LeaseLine>& lines) const;
+  // No answer: whoever waits for it may be told so.
+  void unanswered(const LeaseLine& line);
+  // Lets calls ask again that there was nothing for; to be called a few times a second.
+  void forget_denials();
+  // Lowers each allowance to what is used: they are another's now.
+  void drop_leases();
+  // After trim(true) and its writes: lets all that is left be given back.
+  void idle_leases();
+
   // Binds the calling thread to a lane of every ledger. Threads are spread over them without; for
   // simulations, in which one thread stands for many.
   static void use_lane(uint32_t lane);
@@ -289,13 +358,18 @@ class Ledger {
   Micros free_in_lanes(const Books& books) const;
   Micros used(const Books& books) const;
   Micros settled(const Books& books) const;
-  static Micros ceiling(const Account& account, const Books& books);
+  Micros ceiling(const Account& account, const Books& books) const;
   void level(Account& account);
   void fill_lane(Books& books, Micros amount, uint32_t lane);
   bool ask_ahead(Account& account, Micros amount);
   Books& open_books(Account& account, const Window& window, Micros settled);
   void turn_over(Account& account, Time now);
   void request(Account& account, Micros mark);
+  Micros used_by_all(const Account& account) const;
+  bool ask_lease(Account& account, Micros used, Micros amount, Attempt& attempt);
+  bool ask_lease_ahead(Account& account, Micros amount);
+  static void begin_allowance(Account& account, const Window& past);
+  LeaseLine lease_line(Account& account) const;
 
   const uint32_t lanes_;
   Slots slots_;
@@ -304,7 +378,9 @@ class Ledger {
   std::map<AccountKey, std::unique_ptr<Account>> accounts_;
   std::vector<Account*> bound_;
   std::vector<MarkWrite> outbox_;
-  uint64_t last_write_ = 0;
+  uint64_t last_write_ = 0;  // or question
+  bool leased_ = false;
+  size_t members_ = 1;     // of the fleet
   std::vector<Age> ages_;  // by number of the slot
 };
 

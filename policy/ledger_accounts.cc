@@ -63,9 +63,10 @@ Micros Ledger::used(const Books& books) const {
   return std::max<Micros>(books.granted - books.pool - free_in_lanes(books), 0);
 }
 
-// What may be granted in all.
-Micros Ledger::ceiling(const Account& account, const Books& books) {
-  return checked_add(account.limit_, books.approved).value_or(std::numeric_limits<Micros>::max());
+// What may be granted in all: the limit, of a fleet what it allows here, and what people approved.
+Micros Ledger::ceiling(const Account& account, const Books& books) const {
+  const Micros limit = leased_ ? std::min(account.limit_, account.allowance_) : account.limit_;
+  return checked_add(limit, books.approved).value_or(std::numeric_limits<Micros>::max());
 }
 
 Micros Ledger::settled(const Books& books) const {
@@ -145,7 +146,7 @@ void Ledger::failed(const MarkWrite& write) {
 
 bool Ledger::is_pending(const Account& account, uint64_t write) const {
   const std::lock_guard lock(mutex_);
-  return account.write_ == write;
+  return account.write_ == write || account.question_ == write;
 }
 
 std::vector<AccountState> Ledger::snapshot(Time now) {
@@ -165,7 +166,10 @@ std::vector<AccountState> Ledger::snapshot(Time now) {
                         .reserved = std::max<Micros>(used(books) - settled, 0),
                         .approved = books.approved,
                         .warn_percent = account->warn_percent_,
-                        .window = books.window});
+                        .window = books.window,
+                        .is_leased = leased_,
+                        .allowance = account->allowance_,
+                        .others = account->others_});
     }
   }
   // Texts are copied outside the lock; they never change.
@@ -177,7 +181,7 @@ void Ledger::take_notices(std::vector<Notice>& notices) {
   const std::lock_guard lock(mutex_);
   for (Account* account : bound_) {
     const Books& books = *account->current_.load(std::memory_order_relaxed);
-    const Micros used = this->used(books);
+    const Micros used = used_by_all(*account);
     const auto tell = [&](Notice::Kind kind) {
       notices.push_back({kind, account, account->limit_, used, books.window});
     };
@@ -238,6 +242,7 @@ void Ledger::turn_over(Account& account, Time now) {
     account.spare_.push_back(past);
     return true;
   });
+  if (leased_) begin_allowance(account, books.window);
   open_books(account, window, 0);
   account.mark_ = 0;
   account.durable_ = 0;

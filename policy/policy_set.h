@@ -35,6 +35,7 @@ struct Wiring {
   std::optional<std::vector<std::string>> upstreams;
   std::optional<std::vector<std::string>> metered;  // of the upstreams, those with `meter`
   std::optional<std::vector<std::string>> listeners;
+  bool fleet = false;  // budgets are shared with other sidecars
 };
 
 using AgentId = uint32_t;  // index into PolicySet::agents()

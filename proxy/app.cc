@@ -70,6 +70,8 @@ Result<std::unique_ptr<App>> App::create(Config config, Diagnostics& diagnostics
   if (!store) return store.error();
   auto treasury = Treasury::open(std::move(*store));
   if (!treasury) return treasury.error();
+  auto fleet = open_fleet(config, *folder, **treasury);
+  if (!fleet) return fleet.error();
   auto desk =
       approvals::Desk::open(folder->file("approvals.db"), *record->journal,
                             {.audit_path = config.audit.path, .limits = {}, .listener = {}});
@@ -77,8 +79,8 @@ Result<std::unique_ptr<App>> App::create(Config config, Diagnostics& diagnostics
   auto agents = open_agents(*folder);
   if (!agents) return agents.error();
   std::unique_ptr<App> app(new App(std::move(config), std::move(*folder), std::move(*record),
-                                   std::move(*treasury), std::move(*desk), std::move(*agents),
-                                   std::move(policy), std::move(*pins)));
+                                   std::move(*treasury), std::move(*fleet), std::move(*desk),
+                                   std::move(*agents), std::move(policy), std::move(*pins)));
   app->seen_ = std::move(seen);
   app->pins_seen_ = std::move(pins_seen);
   if (!app->services_.transport.load(diagnostics)) return Error{"TLS cannot be used"};
@@ -104,14 +106,16 @@ Result<App::Agents> App::open_agents(const store::StateFolder& folder) {
 }
 
 App::App(Config config, store::StateFolder folder, Record record,
-         std::unique_ptr<Treasury> treasury, std::unique_ptr<approvals::Desk> approvals,
-         Agents agents, std::shared_ptr<const policy::PolicySet> policy, Pins pins)
+         std::unique_ptr<Treasury> treasury, Fleet fleet,
+         std::unique_ptr<approvals::Desk> approvals, Agents agents,
+         std::shared_ptr<const policy::PolicySet> policy, Pins pins)
     : config_(std::move(config)),
       folder_(std::move(folder)),
       sinks_(std::move(record.sinks)),
       journal_(std::move(record.journal)),
       start_members_(std::move(record.start_members)),
       treasury_(std::move(treasury)),
+      fleet_(std::move(fleet)),
       descriptors_(plan_descriptors(raise_descriptor_limit(descriptors_wanted(config_)),
                                     config_.threads, config_.listeners.size(),
                                     config_.limits.connections)),
@@ -162,6 +166,22 @@ App::~App() {
   if (sinks_) sinks_->stop();
 }
 
+Result<App::Fleet> App::open_fleet(const Config& config, const store::StateFolder& folder,
+                                   Treasury& treasury) {
+  Fleet fleet;
+  if (!config.fleet) return fleet;
+  auto database = fleet::Database::open(config.fleet->database, config.fleet->instance);
+  if (!database) return database.error();
+  auto member = fleet::MemberStore::open(folder.file("ledger.db"));
+  if (!member) return member.error();
+  auto leasing =
+      fleet::Leasing::open(treasury, **database, std::move(*member), config.fleet->instance);
+  if (!leasing) return leasing.error();
+  fleet.database = std::move(*database);
+  fleet.leasing = std::move(*leasing);
+  return fleet;
+}
+
 std::shared_ptr<const Snapshot> App::make_snapshot(std::shared_ptr<const policy::PolicySet> policy,
                                                    Pins pins) {
   auto snapshot = std::make_shared<Snapshot>();
@@ -201,6 +221,7 @@ int App::run() {
   }
   net::spawn(context_, watch_signals());
   net::spawn(context_, watch_files());
+  if (fleet_.database) fleet_.database->start();
   if (admin_) admin_->start();
   services_.stdio.start();
   for (const auto& worker : workers_) worker->start();
@@ -222,6 +243,10 @@ int App::run() {
   roster_.look(*snapshot_->policy, wall_now(), true);
   const auto settled = treasury_->stop();
   if (!settled) log(LogLevel::kError, settled.error().message);
+  if (fleet_.leasing) {
+    if (auto left = fleet_.leasing->leave(); !left) log(LogLevel::kError, left.error().message);
+    fleet_.database->stop();
+  }
   record_knocks(services_, std::numeric_limits<int64_t>::max(), wall_now());
   journal_->append("stop", {}, wall_now());
   journal_->finish();
@@ -349,6 +374,14 @@ Gauges App::gauges() {
             : std::chrono::duration<double>(account.window.end.time_since_epoch()).count();
     g.budgets.push_back({account.key.budget, account.key.scope, units(account.limit),
                          units(account.settled), units(account.reserved), resets});
+    if (account.is_leased) {
+      g.budgets.back().leased = units(account.allowance - account.settled - account.reserved);
+      g.budgets.back().used_by_all = units(account.settled + account.reserved + account.others);
+    }
+  }
+  if (fleet_.leasing) {
+    const fleet::LeasingState fleet = fleet_.leasing->state();
+    g.fleet = {.up = fleet.up, .members = fleet.members};
   }
   for (const UpstreamStatus& upstream : upstream_statuses()) {
     g.upstreams.push_back({upstream.name, upstream.up()});
@@ -414,7 +447,18 @@ AdminViews App::views() {
     return serve_agents({config_, stopper_, roster_, *treasury_}, snapshot_->policy,
                         std::move(call));
   };
-  views.budgets = [this] { return to_json(treasury_->snapshot(wall_now())); };
+  views.budgets = [this] {
+    bj::object also;
+    if (fleet_.leasing) {
+      const fleet::LeasingState fleet = fleet_.leasing->state();
+      also["fleet"] = bj::object{{"instance", fleet.instance},
+                                 {"up", fleet.up},
+                                 {"trouble", fleet.trouble},
+                                 {"members", fleet.members},
+                                 {"era", fleet.era}};
+    }
+    return to_json(treasury_->snapshot(wall_now()), std::move(also));
+  };
   views.approvals = [this](AdminCall call) {
     return approvals::serve_admin(*services_.approvals, snapshot_->policy, std::move(call));
   };

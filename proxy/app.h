@@ -14,6 +14,7 @@
 #include "proxy/audit/sinks.h"
 #include "proxy/config.h"
 #include "proxy/console/live.h"
+#include "proxy/fleet/leasing.h"
 #include "proxy/journal.h"
 #include "proxy/services.h"
 #include "proxy/snapshot.h"
@@ -53,8 +54,15 @@ class App {
   };
   static Result<Agents> open_agents(const store::StateFolder& folder);
   static Result<Record> open_record(const Config& config, const store::StateFolder& folder);
+  // What there is only with `fleet`.
+  struct Fleet {
+    std::unique_ptr<fleet::Database> database;
+    std::unique_ptr<fleet::Leasing> leasing;
+  };
+  static Result<Fleet> open_fleet(const Config& config, const store::StateFolder& folder,
+                                  Treasury& treasury);
   App(Config config, store::StateFolder folder, Record record, std::unique_ptr<Treasury> treasury,
-      std::unique_ptr<approvals::Desk> approvals, Agents agents,
+      Fleet fleet, std::unique_ptr<approvals::Desk> approvals, Agents agents,
       std::shared_ptr<const policy::PolicySet> policy, Pins pins);
 
   std::shared_ptr<const Snapshot> make_snapshot(std::shared_ptr<const policy::PolicySet> policy,
@@ -81,6 +89,7 @@ class App {
   const std::string start_members_;  // of the record's first line, what its opening found
   std::unique_ptr<audit::Sealer> sealer_;
   std::unique_ptr<Treasury> treasury_;
+  Fleet fleet_;
   Metrics metrics_;
   const DescriptorPlan descriptors_;
   Services services_;

@@ -34,13 +34,19 @@ boost::json::object account_json(const policy::AccountState& account) {
   if (account.key.period != policy::Period::kTotal) {
     row["resets"] = format_time(account.window.end);
   }
+  if (account.is_leased) {
+    const policy::Micros used = account.settled + account.reserved;
+    row["leased"] = policy::format_decimal(account.allowance - used);
+    row["used_by_all"] = policy::format_decimal(used + account.others);
+  }
   return row;
 }
 
-std::string to_json(std::span<const policy::AccountState> accounts) {
+std::string to_json(std::span<const policy::AccountState> accounts, boost::json::object answer) {
   boost::json::array list;
   for (const policy::AccountState& account : accounts) list.push_back(account_json(account));
-  return boost::json::serialize(boost::json::object{{"budgets", std::move(list)}});
+  answer["budgets"] = std::move(list);
+  return boost::json::serialize(answer);
 }
 
 }  // namespace reeve

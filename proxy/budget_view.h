@@ -17,8 +17,9 @@ std::string_view unit_name(const policy::AccountKey& key);
 // Amounts are decimals in text. README.md has the members.
 boost::json::object account_json(const policy::AccountState& account);
 
-// `{"budgets":[…]}` of them.
-std::string to_json(std::span<const policy::AccountState> accounts);
+// `{"budgets":[…]}` of them, beside what is in the object already.
+std::string to_json(std::span<const policy::AccountState> accounts,
+                    boost::json::object answer = {});
 
 }  // namespace reeve
 

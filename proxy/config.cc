@@ -67,8 +67,8 @@ std::optional<Config> read(const yaml::Document& document, Diagnostics& diagnost
   const yaml::Node& root = document.root;
   if (!r.keys(root, "the configuration",
               {{"listen", "admin", "policy", "state", "audit", "upstreams", "limits", "dial",
-                "threads", "busy_poll", "approvals"},
-               {"fleet"}})) {
+                "threads", "busy_poll", "approvals", "fleet"},
+               {}})) {
     return std::nullopt;
   }
   config::read_listeners(r, root, config);
@@ -77,6 +77,7 @@ std::optional<Config> read(const yaml::Document& document, Diagnostics& diagnost
   config::read_upstreams(r, root, config);
   if (const yaml::Node* node = root.find("limits")) config::read_limits(r, *node, config);
   if (const yaml::Node* node = root.find("approvals")) config::read_approvals(r, *node, config);
+  if (const yaml::Node* node = root.find("fleet")) config::read_fleet(r, *node, config);
   if (const yaml::Node* node = root.find("dial")) config::read_dial(r, *node, config);
   if (const yaml::Node* node = root.find("threads")) config::read_threads(r, *node, config);
   if (const yaml::Node* node = root.find("busy_poll")) config::read_busy_poll(r, *node, config);
@@ -95,6 +96,7 @@ std::string to_string(const Address& address) {
 
 policy::Wiring Config::wiring() const {
   policy::Wiring wiring;
+  wiring.fleet = fleet.has_value();
   wiring.upstreams.emplace();
   wiring.metered.emplace();
   for (const UpstreamConfig& upstream : upstreams) {

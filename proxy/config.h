@@ -141,6 +141,12 @@ struct ApprovalsConfig {
   std::string url;                            // where people answer, for agents and webhooks
 };
 
+// Sidecars that share budgets.
+struct FleetConfig {
+  std::string database;  // URL of PostgreSQL, with its password
+  std::string instance;  // this sidecar's name for people
+};
+
 struct Config {
   std::string file;
   std::vector<ListenerConfig> listeners;
@@ -151,6 +157,7 @@ struct Config {
   std::vector<UpstreamConfig> upstreams;
   LimitsConfig limits;
   ApprovalsConfig approvals;
+  std::optional<FleetConfig> fleet;
   std::vector<net::Cidr> dial_allow;  // what tunnels may reach besides public addresses
   unsigned threads = 1;
   // How long a worker without work looks for more before it sleeps; 0: not at all.

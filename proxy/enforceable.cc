@@ -12,18 +12,32 @@ namespace reeve {
 
 namespace {
 
-constexpr std::string_view kActedOn[] = {"mode: report",  "mode: report on a rule",
-                                         "connect",       "spiffe",
-                                         "unix_uid",      "limits",
-                                         "probation",     "models",
-                                         "model",         "tokens",
-                                         "input",         "cached_input",
-                                         "cache_write",   "output",
-                                         "unknown_model", "dispatch",
-                                         "warn",          "pin",
-                                         "guards",        "ask",
-                                         "approvers",     "audit", "review",
-                                         "then: ask",     "cost: {from: result…}"};
+constexpr std::string_view kAsksOfBudgets = "then: ask";
+constexpr std::string_view kActedOn[] = {"mode: report",
+                                         "mode: report on a rule",
+                                         "connect",
+                                         "spiffe",
+                                         "unix_uid",
+                                         "limits",
+                                         "probation",
+                                         "models",
+                                         "model",
+                                         "tokens",
+                                         "input",
+                                         "cached_input",
+                                         "cache_write",
+                                         "output",
+                                         "unknown_model",
+                                         "dispatch",
+                                         "warn",
+                                         "pin",
+                                         "guards",
+                                         "ask",
+                                         "approvers",
+                                         "audit",
+                                         "review",
+                                         "then: ask",
+                                         "cost: {from: result…}"};
 
 bool is_acted_on(std::string_view feature) {
   return std::find(std::begin(kActedOn), std::end(kActedOn), feature) != std::end(kActedOn);
@@ -31,9 +45,16 @@ bool is_acted_on(std::string_view feature) {
 
 }  // namespace
 
-void report_unenforced(const policy::PolicySet& policy, Severity severity,
+void report_unenforced(const policy::PolicySet& policy, Severity severity, bool fleet,
                        Diagnostics& diagnostics) {
   for (const policy::FeaturePlace& feature : policy.features()) {
+    // What people let through beyond a shared limit, the other sidecars would not know of.
+    if (fleet && feature.name == kAsksOfBudgets) {
+      diagnostics.error(feature.at,
+                        "a budget that asks cannot be shared: remove `then: ask`, or "
+                        "`fleet` from reeve.yaml");
+      continue;
+    }
     if (is_acted_on(feature.name)) continue;
     if (severity == Severity::kError) {
       diagnostics.error(

@@ -8,9 +8,9 @@
 
 namespace reeve {
 
-// Adds one diagnostic for each use of a key that has no effect yet: errors where the policy is to
-// be enforced, else warnings.
-void report_unenforced(const policy::PolicySet& policy, Severity severity,
+// Adds one diagnostic for each use of a key that has no effect yet, or none in a fleet: errors
+// where the policy is to be enforced, else warnings.
+void report_unenforced(const policy::PolicySet& policy, Severity severity, bool fleet,
                        Diagnostics& diagnostics);
 
 }  // namespace reeve

@@ -13,6 +13,7 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -33,6 +34,11 @@ enum class UpstreamError : uint8_t { kConnect, kTimeout, kProtocol, kClosed, kBu
 struct BudgetGauge {
   std::string budget, scope;
   double limit = 0, used = 0, reserved = 0, resets = 0;
+  double leased = 0, used_by_all = 0;  // of a fleet
+};
+struct FleetGauge {
+  bool up = false;
+  size_t members = 0;
 };
 struct AgentGauge {
   std::string agent, state, team, owner;
@@ -72,6 +78,7 @@ struct Gauges {
   uint64_t pin_reloads_ok = 0, pin_reloads_failed = 0;
   std::string currency;
   approvals::Counts approvals;
+  std::optional<FleetGauge> fleet;
 };
 
 class Metrics {

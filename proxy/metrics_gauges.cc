@@ -113,13 +113,30 @@ std::vector<MetricFamily> gauge_families(const Gauges& g) {
       {"reeve_budget_used", "Settled in the running window", &BudgetGauge::used},
       {"reeve_budget_reserved", "Reserved by calls in flight", &BudgetGauge::reserved},
       {"reeve_budget_reset_timestamp_seconds", "When the window turns over", &BudgetGauge::resets}};
-  for (const Column& column : kColumns) {
+  static constexpr Column kShared[] = {
+      {"reeve_budget_leased", "What this sidecar may use without asking the fleet",
+       &BudgetGauge::leased},
+      {"reeve_budget_used_by_all", "Used by all sidecars of the fleet, or leased to the others",
+       &BudgetGauge::used_by_all}};
+  std::vector<Column> columns(std::begin(kColumns), std::end(kColumns));
+  if (g.fleet) columns.insert(columns.end(), std::begin(kShared), std::end(kShared));
+  for (const Column& column : columns) {
     MetricFamily f = family(column.name, column.help, MetricType::Gauge);
     for (const BudgetGauge& budget : g.budgets) {
       add(f, {label("budget", budget.budget), label("scope", budget.scope)}).gauge.value =
           budget.*column.value;
     }
     out.push_back(std::move(f));
+  }
+  if (g.fleet) {
+    MetricFamily up =
+        family("reeve_fleet_up", "1 while the fleet's database answers", MetricType::Gauge);
+    add(up, {}).gauge.value = g.fleet->up ? 1 : 0;
+    out.push_back(std::move(up));
+    MetricFamily members =
+        family("reeve_fleet_members", "Sidecars that share the budgets", MetricType::Gauge);
+    add(members, {}).gauge.value = static_cast<double>(g.fleet->members);
+    out.push_back(std::move(members));
   }
   MetricFamily agents =
       family("reeve_agent_state", "1 for the state the agent is in", MetricType::Gauge);

@@ -174,7 +174,7 @@ std::shared_ptr<const policy::PolicySet> load_policy_files(const std::string& pa
   auto policy = policy::PolicySet::load(*files, wiring, diagnostics);
   if (!policy) return nullptr;
   const size_t errors_before = diagnostics.error_count();
-  report_unenforced(*policy, Severity::kError, diagnostics);
+  report_unenforced(*policy, Severity::kError, wiring.fleet, diagnostics);
   bool whole = diagnostics.error_count() == errors_before;
   if (!in_force) return whole ? policy : nullptr;
   const auto has = [](std::span<const std::string> names, const std::string& name) {

@@ -116,6 +116,7 @@ policy::Attempt Treasury::attempt(std::span<const policy::Draw> draws, const Bin
     has_writes_ = true;
     wake_.notify_one();
   }
+  if (attempt.has_asks) wake_fleet_();
   return attempt;
 }
 
@@ -134,6 +135,7 @@ std::optional<Treasury::Outcome> outcome_of(Attempt& attempt) {
       return refusal;
     }
     case Attempt::Outcome::kNeedsMark:
+    case Attempt::Outcome::kNeedsLease:
       return std::nullopt;
     case Attempt::Outcome::kTooMany:
       return unavailable("too many calls are under way");
@@ -161,10 +163,44 @@ net::Task<Treasury::Outcome> Treasury::reserve(std::span<const policy::Draw> dra
     }
     const bool written = co_await wait_for(*next.account, next.write);
     if (!written) {
-      co_return unavailable(trouble().value_or("the ledger is closed, reeve is stopping"));
+      co_return unavailable(why_not(next.outcome));
     }
   }
   co_return unavailable("too many calls wait for the same budget");
+}
+
+std::string Treasury::why_not(Attempt::Outcome waited_for) const {
+  const std::lock_guard lock(mutex_);
+  const auto& why = waited_for == Attempt::Outcome::kNeedsLease ? fleet_trouble_ : trouble_;
+  return stopped_ || !why ? "the ledger is closed, reeve is stopping" : *why;
+}
+
+void Treasury::lease(std::function<void()> wake) {
+  wake_fleet_ = std::move(wake);
+  ledger_.use_leases();
+}
+
+// Requires the lock.
+std::vector<Treasury::Waiter> Treasury::take_waiters(uint64_t write) {
+  const auto found = waiters_.find(write);
+  if (found == waiters_.end()) return {};
+  auto waiting = std::move(found->second);
+  waiters_.erase(found);
+  return waiting;
+}
+
+void Treasury::answered(std::span<const uint64_t> questions,
+                        const std::optional<std::string>& trouble) {
+  std::vector<Waiter> ready;
+  {
+    const std::lock_guard lock(mutex_);
+    if (trouble) fleet_trouble_ = trouble;
+    for (const uint64_t question : questions) {
+      auto waiting = take_waiters(question);
+      std::move(waiting.begin(), waiting.end(), std::back_inserter(ready));
+    }
+  }
+  for (Waiter& waiter : ready) std::move(waiter).resume(!trouble);
 }
 
 net::Task<bool> Treasury::wait_for(const policy::Account& account, uint64_t write) {
@@ -264,10 +300,8 @@ Result<store::Done> Treasury::write_all() {
     trouble_.reset();
     if (!result) trouble_ = result.error().message;
     for (const policy::MarkWrite& write : writes) {
-      const auto found = waiters_.find(write.write);
-      if (found == waiters_.end()) continue;
-      std::move(found->second.begin(), found->second.end(), std::back_inserter(ready));
-      waiters_.erase(found);
+      auto waiting = take_waiters(write.write);
+      std::move(waiting.begin(), waiting.end(), std::back_inserter(ready));
     }
   }
   for (Waiter& waiter : ready) std::move(waiter).resume(result.ok());

@@ -109,6 +109,14 @@ class Treasury {
   // Why the last write failed; nothing when it did not. For /readyz and the log. Thread-safe.
   std::optional<std::string> trouble() const;
 
+  // Bounds the ledger by leases of a fleet (fleet/leasing.h), before the first bind(). `wake` is
+  // called on the threads of calls when there is something to ask for, and must not block.
+  void lease(std::function<void()> wake);
+  policy::Ledger& ledger() { return ledger_; }
+  // The fleet's answers to these questions have been given to the ledger: who waits for them goes
+  // on, or is refused with `trouble`. Thread-safe.
+  void answered(std::span<const uint64_t> questions, const std::optional<std::string>& trouble);
+
   // Writes what is used as the marks and ends the thread; whoever waits is refused. Later calls do
   // nothing. An error means that a restart will count more as spent than was.
   Result<store::Done> stop();
@@ -122,6 +130,8 @@ class Treasury {
   net::Task<bool> wait_for(const policy::Account& account, uint64_t write);
   void run();
   void tell();
+  std::string why_not(policy::Attempt::Outcome waited_for) const;
+  std::vector<Waiter> take_waiters(uint64_t write);
   Result<store::Done> write_all();
 
   const Pace pace_;
@@ -129,6 +139,7 @@ class Treasury {
   policy::Ledger ledger_;
 
   std::atomic<bool> has_news_{false};  // a refusal, which has to be told
+  std::function<void()> wake_fleet_;   // set before the first reservation
   mutable std::mutex mutex_;
   std::condition_variable wake_;
   // Guarded by mutex_.
@@ -136,6 +147,7 @@ class Treasury {
   bool stopping_ = false;  // asked to
   bool stopped_ = false;   // no write will be answered any more
   std::optional<std::string> trouble_;
+  std::optional<std::string> fleet_trouble_;
   std::function<void(const policy::Notice&)> listener_;
   std::unordered_map<uint64_t, std::vector<Waiter>> waiters_;  // by number of the write
 

@@ -121,7 +121,7 @@ class Checker {
     if (policy) {
       // What is wired is to be enforced here; a policy alone may be meant for elsewhere.
       report_unenforced(*policy, wiring.config ? Severity::kError : Severity::kWarning,
-                        diagnostics_);
+                        wiring.wiring().fleet, diagnostics_);
       check_locks(*policy);
     }
     if (policy && diagnostics_.error_count() == errors_before) good_.push_back(path);

@@ -19,6 +19,7 @@ void read_admin(Reader& r, const yaml::Node& node, Config& config);
 void read_audit(Reader& r, const yaml::Node& node, Config& config);
 void read_limits(Reader& r, const yaml::Node& node, Config& config);
 void read_approvals(Reader& r, const yaml::Node& node, Config& config);
+void read_fleet(Reader& r, const yaml::Node& node, Config& config);
 void read_dial(Reader& r, const yaml::Node& node, Config& config);
 void read_threads(Reader& r, const yaml::Node& node, Config& config);
 void read_busy_poll(Reader& r, const yaml::Node& node, Config& config);

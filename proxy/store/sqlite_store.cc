@@ -1,21 +1,17 @@
 // One table, one row per account: the mark of its latest window.
 //
-// The names in the rows (units, periods) are a file format: they may be added to, never renamed.
-//
 // Tested by tests/proxy/store_test.cc (with faults injected below SQLite, and kill -9).
 #include "proxy/store/sqlite_store.h"
 
-#include <array>
 #include <filesystem>
 #include <optional>
 #include <string_view>
 
+#include "proxy/store/account_names.h"
+
 namespace reeve::store {
 
 namespace {
-
-using policy::Period;
-using policy::Unit;
 
 constexpr DatabaseKind kLedger = {
     .subject = "the ledger",
@@ -43,22 +39,10 @@ constexpr char kUpsert[] =
     "approved) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) "
     "ON CONFLICT DO UPDATE SET window_start = ?6, window_end = ?7, mark = ?8, approved = ?9";
 
-constexpr std::array<std::string_view, 3> kUnits = {"money", "calls", "tokens"};
-constexpr std::array<std::string_view, 8> kPeriods = {"minute", "hour",    "day",  "week",
-                                                      "month",  "quarter", "year", "total"};
-
-template <class Enum, size_t N>
-std::optional<Enum> find(const std::array<std::string_view, N>& names, std::string_view name) {
-  for (size_t i = 0; i < N; ++i) {
-    if (names[i] == name) return static_cast<Enum>(i);
-  }
-  return std::nullopt;
-}
-
 std::optional<policy::Mark> read_mark(Statement& row) {
   policy::Mark mark;
-  const auto unit = find<Unit>(kUnits, row.text(2));
-  const auto period = find<Period>(kPeriods, row.text(4));
+  const auto unit = unit_of(row.text(2));
+  const auto period = period_of(row.text(4));
   if (!unit || !period) return std::nullopt;
   mark.key = {row.text(0), row.text(1), *unit, row.text(3), *period};
   mark.window.start = policy::Time{std::chrono::microseconds{row.integer(5)}};
@@ -148,9 +132,9 @@ int SqliteStore::upsert(const policy::MarkWrite& write) {
   };
   also(bind_text(upsert_, 1, key.budget));
   also(bind_text(upsert_, 2, key.scope));
-  also(bind_text(upsert_, 3, kUnits[static_cast<size_t>(key.unit)]));
+  also(bind_text(upsert_, 3, name_of(key.unit)));
   also(bind_text(upsert_, 4, key.currency));
-  also(bind_text(upsert_, 5, kPeriods[static_cast<size_t>(key.period)]));
+  also(bind_text(upsert_, 5, name_of(key.period)));
   also(sqlite3_bind_int64(upsert_, 6, write.window.start.time_since_epoch().count()));
   also(sqlite3_bind_int64(upsert_, 7, write.window.end.time_since_epoch().count()));
   also(sqlite3_bind_int64(upsert_, 8, write.mark));

@@ -142,6 +142,8 @@ class Script {
       case Attempt::Outcome::kNeedsMark:
         CHECK(ledger_->is_pending(*attempt.account, attempt.write));
         return "wait";
+      case Attempt::Outcome::kNeedsLease:
+        return "lease";  // which this ledger has not
       case Attempt::Outcome::kInvalid:
         return "invalid";
       case Attempt::Outcome::kTooMany:
