@@ -40,8 +40,8 @@ const cases = [
     {config: {upstream: {}}, message: /reeve\.yaml:\d+:\d+: error: .*`upstream`.*`upstreams`/}
   ],
   [
-    'a known key of later versions',
-    {config: {fleet: {}}, message: /reeve\.yaml:\d+:\d+: error: `fleet` is not yet supported/}
+    'a fleet without its database',
+    {config: {fleet: {}}, message: /reeve\.yaml:\d+:\d+: error: `database` is missing/}
   ],
   [
     'a duplicate key', {
