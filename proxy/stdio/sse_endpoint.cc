@@ -214,7 +214,7 @@ net::Task<bool> SseCall::take_message() {
     co_return x_.refuse(why->http_status, "malformed", why->message);
   }
   if (!co_await read_body(x_)) co_return false;
-  const size_t size = x_.connection.body.size();
+  const size_t size = x_.connection.work->body.size();
   const size_t bytes = session->waiting_bytes.fetch_add(size);
   if (session->waiting.fetch_add(1) >= kMostWaiting ||
       (bytes > 0 && bytes + size > session->most)) {
@@ -232,12 +232,12 @@ net::Task<void> SseCall::run() {
 }
 
 net::Task<void> SseCall::accept() {
-  SseSession::Message message{x_.connection.body, lines_of(join::Caller(x_))};
+  SseSession::Message message{x_.connection.work->body, lines_of(join::Caller(x_))};
   net::asio::post(session_->worker.context(),
                   [session = session_, message = std::move(message)]() mutable {
                     session->deliver(std::move(message));
                   });
-  std::string& out = x_.connection.out;
+  std::string& out = x_.connection.work->out;
   out.clear();
   x_.status = 202;
   http::write_response(out, 202, {}, {}, {}, x_.keep_alive, false);

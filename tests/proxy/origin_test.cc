@@ -45,7 +45,7 @@ TEST_CASE("foreign hosts and origins are refused") {
   for (const Row& row : kRows) {
     CAPTURE(row.loopback, row.host, row.origin ? row.origin : "none");
     ListenerConfig listener{"local", {row.loopback ? "127.0.0.1" : "0.0.0.0", 8700}, {}};
-    Connection connection(net::Socket(context), listener, 64);
+    Connection connection(net::Socket(context), listener);
     connection.loopback = row.loopback;
     http::RequestHead head;
     head.authority = row.host;
@@ -61,7 +61,7 @@ TEST_CASE("foreign hosts and origins are refused") {
 TEST_CASE("absolute form is an ordinary request only for the listener's own authority") {
   boost::asio::io_context context(1);
   ListenerConfig listener{"local", {"127.0.0.1", 8700}, {}};
-  Connection connection(net::Socket(context), listener, 64);
+  Connection connection(net::Socket(context), listener);
   connection.loopback = true;
   http::RequestHead head;
   head.authority = "example.com";

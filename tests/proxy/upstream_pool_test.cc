@@ -264,7 +264,7 @@ TEST_CASE("addresses that a name loses are used no more, what is known of the ot
   first->health.failed(Trouble::kConnect, "refused", steady_now(), true, 0);
   const auto connection = [&](const std::shared_ptr<UpstreamAddress>& to) {
     return std::make_unique<UpstreamConnection>(net::Stream(net::Socket(bench.context)), to,
-                                                http::HeadLimits{1024});
+                                                http::HeadLimits{1024}, bench.buffers);
   };
   second->idle.push_back(connection(second));
   const auto in_use = connection(second);
