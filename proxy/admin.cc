@@ -470,10 +470,11 @@ Admin::Answer Admin::answer(const http::RequestHead& head) {
     answer.body = json();
     return answer;
   }
-  return refuse(404,
-                "known are /, /livez, /readyz, /metrics, /v1/agents, /v1/budgets, /v1/policy, "
-                "/v1/rules, /v1/upstreams, /v1/approvals, /v1/stops, /v1/audit, /v1/activity, /v1/live, "
-                "/v1/session");
+  return refuse(
+      404,
+      "known are /, /livez, /readyz, /metrics, /v1/agents, /v1/budgets, /v1/policy, "
+      "/v1/rules, /v1/upstreams, /v1/approvals, /v1/stops, /v1/audit, /v1/activity, /v1/live, "
+      "/v1/session");
 }
 
 }  // namespace reeve

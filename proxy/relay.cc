@@ -196,7 +196,8 @@ net::Task<RelayEnd> relay_answer(Exchange& x, UpstreamConnection& from, BodyRead
   }
   from.consume(from.parser.head_bytes());
   const std::string_view message = body.take();
-  if (!watch.answers(x.connection.work->json.parse(message), head.status)) co_return RelayEnd::kRefused;
+  if (!watch.answers(x.connection.work->json.parse(message), head.status))
+    co_return RelayEnd::kRefused;
   Answer answer(x);
   answer.head(head, http::Framing::kLength, message.size(), {});
   answer.body(message);

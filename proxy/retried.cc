@@ -38,7 +38,8 @@ policy::Sha256 call_of(const Exchange& x) {
        {http::FieldKey("content-type"), http::FieldKey("content-encoding")}) {
     parts.add(x.head.fields.single(name).value_or(""));
   }
-  return parts.digest(x.body_buffered ? std::string_view(x.connection.work->body) : std::string_view());
+  return parts.digest(x.body_buffered ? std::string_view(x.connection.work->body)
+                                      : std::string_view());
 }
 
 }  // namespace

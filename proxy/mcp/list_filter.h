@@ -40,13 +40,13 @@ enum class Filtered : uint8_t {
 };
 
 // Looks at one JSON-RPC message from an upstream. A response whose result has a list member
-// (`tools`, `resources`, `resourceTemplates`, `prompts`, `tasks`: arrays) is filtered by its shape, whatever
-// asked for it, so that a replayed or forged answer shows no more than the real one. The price: a
-// tool's result with such an array beside its `content` loses the entries that name what is hidden
-// (entries without a name stay there, and make nothing invalid). A list's `cacheScope` leaves as
-// "private" even when nothing was hidden from this agent (2026-07-28); nextCursor and unknown
-// members stay. Keys equal but for case to one looked at: kInvalid, or, in an entry, hidden.
-// So is what a task came to, which stands in its `result` (tasks/get, notifications/tasks).
+// (`tools`, `resources`, `resourceTemplates`, `prompts`, `tasks`: arrays) is filtered by its shape,
+// whatever asked for it, so that a replayed or forged answer shows no more than the real one. The
+// price: a tool's result with such an array beside its `content` loses the entries that name what
+// is hidden (entries without a name stay there, and make nothing invalid). A list's `cacheScope`
+// leaves as "private" even when nothing was hidden from this agent (2026-07-28); nextCursor and
+// unknown members stay. Keys equal but for case to one looked at: kInvalid, or, in an entry,
+// hidden. So is what a task came to, which stands in its `result` (tasks/get, notifications/tasks).
 // `out` is written only with kChanged. `onlooker` may be null; with one, keys equal but for case to
 // `instructions` are kInvalid, too.
 Filtered filter_message(json::Parser& parser, std::string_view message, const Visible& visible,
