@@ -202,6 +202,8 @@ bool Ledger::draw_from_pools(std::span<const Draw> draws, std::span<Account* con
       if (leased_ && ask_lease(account, used, draw.amount, attempt)) return false;
       if (std::find(beyond.begin(), beyond.end(), &account) == beyond.end()) {
         account.refused_ = true;
+        // What is left here serves no such call; together with what others have left it may.
+        account.idle_ = leased_;
         attempt.shortfall = {&account, account.limit_, 0, draw.amount, books.window, account.ask_};
         if (!account.ask_) {
           attempt.asks.clear();

@@ -63,10 +63,11 @@ Micros Ledger::used(const Books& books) const {
   return std::max<Micros>(books.granted - books.pool - free_in_lanes(books), 0);
 }
 
-// What may be granted in all: the limit, of a fleet what it allows here, and what people approved.
+// What may be granted in all: the limit and what people approved, of a fleet what it allows here.
 Micros Ledger::ceiling(const Account& account, const Books& books) const {
-  const Micros limit = leased_ ? std::min(account.limit_, account.allowance_) : account.limit_;
-  return checked_add(limit, books.approved).value_or(std::numeric_limits<Micros>::max());
+  const Micros most =
+      checked_add(account.limit_, books.approved).value_or(std::numeric_limits<Micros>::max());
+  return leased_ ? std::min(most, account.allowance_) : most;
 }
 
 Micros Ledger::settled(const Books& books) const {

@@ -221,6 +221,7 @@ net::Task<void> Admin::serve(std::shared_ptr<net::Stream> stream) {
       if (head.framing != http::Framing::kNone) keep = false;  // what is behind it is the body's
       auto body = co_await read_body(
           *stream, head, {buffer.data() + parser.head_bytes(), filled - parser.head_bytes()});
+      limit.cancel();  // that was for reading it; a stop or a search may take longer
       reply = !body    ? refuse(413, "a body here is 16 KiB at most")
               : serves ? co_await answer_by(*serves, head, std::move(*body))
                        : answer_session(head, *body);

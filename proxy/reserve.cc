@@ -29,6 +29,9 @@ void read_result(Exchange& x) {
 
 // What the call costs at most; true goes on.
 bool price(Exchange& x) {
+  // Of a policy before, where the call was decided anew.
+  x.spend = {};
+  x.result_cost.reset();
   const auto spend = x.snapshot->policy->spend(*x.agent, x.call);
   std::string fault =
       spend ? llm::price_fault(x, *spend) : fmt::format("Denied: {}", spend.error());

@@ -18,6 +18,7 @@
 #include "proxy/mcp/message.h"
 #include "proxy/mcp/reply.h"
 #include "proxy/stdio/caller.h"
+#include "proxy/stops/cut.h"
 
 namespace reeve::stdio {
 
@@ -191,6 +192,7 @@ net::Task<bool> SseCall::read() {
 
 // Whoever may use the upstream, or any that is joined; each call is decided on its own.
 bool SseCall::may_open() {
+  if (!not_stopped(x_)) return false;
   bool any = false;
   for (const UpstreamConfig& each : x_.worker.services().config.upstreams) {
     if (each.protocol != Protocol::kMcp || (x_.upstream && each.name != x_.call.upstream)) continue;

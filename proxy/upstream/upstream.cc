@@ -96,11 +96,11 @@ std::unique_ptr<UpstreamConnection> Upstream::try_kept(Tries& tries, Steady now)
 net::Task<bool> Upstream::look_up(Connection& caller, Tries& tries) {
   if (tries.looked_up) co_return false;
   tries.looked_up = true;
-  while (addresses_.looking() && !caller.given_up) {
+  while (addresses_.looking() && !caller.given_up && !caller.stopped) {
     co_await addresses_.wait(caller);
     if (tries.failed.empty() && !addresses_.list().empty()) break;  // one of several names will do
   }
-  co_return !caller.given_up;
+  co_return !caller.given_up && !caller.stopped;
 }
 
 // What is left of the time for connecting, shared out among the addresses that are left.
@@ -145,7 +145,7 @@ Result<net::Stream, Upstream::Unreached> Upstream::connect_to_face() {
 net::Task<Upstream::Reached> Upstream::connect(Connection& caller, Tries& tries) {
   Unreached why;
   tries.connect_by = {};
-  while (tries.count < kMostTries && !caller.given_up) {
+  while (tries.count < kMostTries && !caller.given_up && !caller.stopped) {
     const Steady now = steady_now();
     UpstreamAddress* next = std::exchange(tries.next, nullptr);
     if (next == nullptr) next = choose(tries, now);
@@ -168,7 +168,7 @@ net::Task<Upstream::Reached> Upstream::connect(Connection& caller, Tries& tries)
       connection->probes = probes;
       co_return connection;
     }
-    if (caller.given_up) {
+    if (caller.given_up || caller.stopped) {
       if (probes) address->health.forgone();
       break;
     }
