@@ -5,6 +5,7 @@ import {LoggingMessageNotificationSchema} from '@modelcontextprotocol/sdk/types.
 
 import {agentEntry, allowAll, assert, policyOf, scenario, until} from './lib.mjs';
 import {scripted, text, tool} from './scripted_mcp.mjs';
+import {agents} from './stops.mjs';
 
 const jordan = agentEntry('jordan'), robin = agentEntry('robin');
 
@@ -116,6 +117,28 @@ scenario('a session is its agent\'s, and ends with its stream', async (s) => {
       async () => (await post(sidecar, own.endpoint, jordan.token, call(3))).status === 404,
       'the session\'s end');
   others.close();
+});
+
+scenario('an agent that was stopped opens no stream', async (s) => {
+  const crm = await scripted(
+      s, {'tools/list': () => ({tools: [tool('run')]}), 'tools/call': () => text('ran')});
+  const sidecar = await s.sidecar(
+      {policy: policyOf([jordan, robin], allowAll('crm')), upstreams: {crm: {mcp: crm.url}}});
+  const own = await open(sidecar, '/crm/sse', jordan.token);
+  assert.equal((await agents(sidecar, 'stop', 'jordan')).code, 0);
+  await until(() => own.ended, 'the stream\'s end');
+  for (const path of ['/crm/sse', '/mcp/sse']) {
+    assert.equal((await open(sidecar, path, jordan.token)).status, 403, path);
+  }
+  assert.equal((await post(sidecar, own.endpoint, jordan.token, call(1))).status, 404);
+  assert.equal(crm.messages('tools/call').length, 0);
+  const others = await open(sidecar, '/crm/sse', robin.token);
+  assert.equal(others.status, 200);
+  others.close();
+  assert.equal((await agents(sidecar, 'resume', 'jordan')).code, 0);
+  const again = await open(sidecar, '/crm/sse', jordan.token);
+  assert.equal(again.status, 200);
+  again.close();
 });
 
 scenario('who may not, and what is no request of this transport', async (s) => {

@@ -38,6 +38,19 @@ TEST_CASE("a failover that lost what it had allowed waits for whoever has it", "
   CHECK(after.answers.at(0).taken == 100);
 }
 
+TEST_CASE("what people approved before is not beyond what a fleet allows", "[fleet]") {
+  const AccountSpec spec = spec_of("b", 100, Period::kTotal);
+  Ledger before({});
+  const auto keys = before.bind({&spec, 1}, Time{});
+  const AccountState state = before.snapshot(Time{}).at(0);
+  const Mark mark{.key = state.key, .window = state.window, .mark = 60, .approved = 5};
+  Ledger ledger({&mark, 1});
+  ledger.use_leases();
+  const auto binding = ledger.bind({&spec, 1}, Time{});
+  const Draw one{0, 1};
+  CHECK(ledger.reserve({&one, 1}, binding, Time{}).outcome == Attempt::Outcome::kNeedsLease);
+}
+
 TEST_CASE("a ledger asks ahead, gives back what is idle and refuses by what all hold", "[fleet]") {
   MemoryLeases store("one");
   SuiteMember other(store, "other");
