@@ -26,6 +26,9 @@ Awaited::Conversation conversation_of(const Exchange& x) {
           x.head.fields.single("mcp-session-id").value_or("")};
 }
 
+// A stream that is resumed tells again what was told before (2025-11-25, Resumability).
+bool is_replay(const Exchange& x) { return !x.message && x.head.fields.count("last-event-id") > 0; }
+
 bool is_modern(const Exchange& x) { return x.message && x.message->era == mcp::Era::kModern; }
 
 }  // namespace
@@ -93,7 +96,8 @@ bool ServerWatch::passes_notification(const json::Value& message, std::string_vi
   if (method == "notifications/progress") {
     const std::string token = token_of(member(params, "progressToken"));
     const bool own = !token.empty() && token == token_;
-    return own || awaited(x_).has_token(conversation(), token) || drop(Dropped::kProgress);
+    const bool known = own || awaited(x_).has_token(conversation(), token);
+    return known || (is_replay(x_) && !token.empty()) || drop(Dropped::kProgress);
   }
   if (method == "notifications/tasks/status" || method == "notifications/tasks") {
     const auto task = member(params, "taskId");
@@ -107,6 +111,13 @@ bool ServerWatch::passes_notification(const json::Value& message, std::string_vi
   return true;
 }
 
+// Only on a stream of the session may come what its own call was not told; and again, where the
+// stream is resumed, what nobody waits for any more.
+bool ServerWatch::may_come_late(const std::string& id) {
+  return awaited(x_).take_answer(conversation(), id) ||
+         (is_replay(x_) && !awaited(x_).is_asked(conversation(), id));
+}
+
 bool ServerWatch::passes_answer(const json::Value& message) {
   const auto id = message.find("id");
   const auto result = message.find("result");
@@ -116,8 +127,7 @@ bool ServerWatch::passes_answer(const json::Value& message) {
   if (asks() && key == id_) {
     if (answered_) return drop(Dropped::kAnswer);
     answered_ = true;
-  } else if (x_.message || !awaited(x_).take_answer(conversation(), key)) {
-    // Only on a stream of the session may come what its own call was not told.
+  } else if (x_.message || !may_come_late(key)) {
     return drop(Dropped::kAnswer);
   }
   if (result && result->is_object()) learn(*result);

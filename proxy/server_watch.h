@@ -44,6 +44,7 @@ class ServerWatch {
   bool passes_request(const json::Value& message, std::string_view method);
   bool passes_notification(const json::Value& message, std::string_view method);
   bool passes_answer(const json::Value& message);
+  bool may_come_late(const std::string& id);
   void learn(const json::Value& result);
   Awaited::Conversation conversation() const;
   Awaited::Conversation with_session() const;

@@ -167,6 +167,40 @@ scenario('a stream of a session has no answers but those that are open', async (
   stream.close();
 });
 
+scenario('a stream that is resumed repeats what was told, and answers no call', async (s) => {
+  let finish;
+  const {crm, post, open, listen, dropped} = await start(s, {
+    'tools/call': ({id}, say, response) => {
+      const answer = () => {
+        say({jsonrpc: '2.0', id, result: text(`to ${id}`)});
+        response.end();
+      };
+      if (id !== 9) return answer();
+      say({jsonrpc: '2.0', method: 'notifications/message', params: {level: 'info', data: 'x'}});
+      finish = answer;
+    }
+  });
+  const session = await open(jordan);
+  const first = await listen(jordan, session);
+  crm.streams.at(-1).response.write('id: e1\ndata: {"jsonrpc":"2.0","method":"x/y"}\n\n');
+  await until(() => first.seen.includes('id: e1') || dropped('request'), 'the event');
+  first.close();
+  await post(jordan, call(5), session);
+  const streams = crm.streams.length;
+  const under = post(jordan, call(9), session);
+  under.catch(() => {});
+  await until(() => finish, 'the call under way');
+  const resumed = await listen(jordan, {...session, 'Last-Event-ID': 'e1'});
+  await until(() => crm.streams.length > streams, 'the resumed stream');
+  const before = await dropped('answer');
+  for (const id of [5, 9]) resumed.say({jsonrpc: '2.0', id, result: text(`again ${id}`)});
+  assert.deepEqual(await resumed.messages(), [{jsonrpc: '2.0', id: 5, result: text('again 5')}]);
+  assert.equal(await dropped('answer'), before + 1);
+  resumed.close();
+  finish();
+  assert.match((await under).body, /to 9/);
+});
+
 scenario('a client answers what was asked, once, and nothing else', async (s) => {
   const {crm, post, open, listen} = await start(s, {});
   const session = await open(jordan), others = await open(robin);
